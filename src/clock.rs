@@ -1,0 +1,38 @@
+//! The only file that reads the time.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::engine::time::CallTime;
+
+/// The monotonic clock of one call; it starts when it is made.
+#[derive(Clone, Copy, Debug)]
+pub struct CallClock(Instant);
+
+impl CallClock {
+    /// A clock that starts now.
+    pub fn start() -> Self {
+        Self(now())
+    }
+
+    /// What the clock shows.
+    pub fn now(&self) -> CallTime {
+        CallTime::from_micros(now().duration_since(self.0).as_micros() as u64)
+    }
+
+    /// The moment at which the clock will show `time`.
+    pub fn at(&self, time: CallTime) -> Instant {
+        self.0 + std::time::Duration::from_micros(time.as_micros())
+    }
+}
+
+/// The monotonic clock.
+#[allow(clippy::disallowed_methods, reason = "this is the file that reads the time")]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// Wall-clock time as microseconds since 1970-01-01 UTC, as the database stores it.
+#[allow(clippy::disallowed_methods, reason = "this is the file that reads the time")]
+pub fn wall_micros() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
+}

@@ -1,0 +1,13 @@
+//! The pure part: what a call is, decided without a clock, a socket, a file, a database, a log or an actor.
+//!
+//! Everything here is `(now, input) → outputs`. Time arrives as [`time::CallTime`], so a call can be
+//! replayed from a text file faster than it was spoken.
+#![warn(missing_docs)]
+
+pub mod audio;
+pub mod call;
+pub mod ids;
+pub mod prompt;
+pub mod status;
+pub mod time;
+pub mod wire;

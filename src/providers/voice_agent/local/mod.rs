@@ -1,0 +1,1 @@
+//! The embedded voice agent: a receptionist without key and network.

@@ -1,0 +1,1 @@
+//! The voice agent of the `OpenAI` Realtime API.

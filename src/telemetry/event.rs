@@ -1,0 +1,171 @@
+//! The one list of events. A good call logs two of them, `CallBegan` and `CallEnded`; the rest is counted.
+
+use std::time::Duration;
+
+use crate::engine::call::{AgentCounter, AgentLoss, CallStats, FrameDrop, HangupCause};
+use crate::engine::ids::{BusinessId, CallSid};
+
+/// Something worth knowing. No event carries a telephone number, a prompt or words of a conversation.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// The service listens.
+    ServiceStarted {
+        /// Address and port.
+        listen: &'a str,
+        /// The voice agent's name.
+        agent: &'a str,
+        /// `sqlite` or `postgres`.
+        database: &'a str,
+    },
+    /// The service has been told to stop.
+    ServiceStopping,
+    /// The configuration holds something that works but is probably not meant.
+    ConfigWarning {
+        /// The setting, what it does and what to do instead.
+        finding: &'a str,
+    },
+    /// A call was answered.
+    CallBegan {
+        /// Which call.
+        call: &'a CallSid,
+        /// Whose.
+        business: &'a BusinessId,
+        /// The voice agent's name.
+        agent: &'a str,
+    },
+    /// A call is over, with everything we learned.
+    CallEnded {
+        /// Which call.
+        call: &'a CallSid,
+        /// Who ended it and why.
+        cause: HangupCause,
+        /// Its figures.
+        stats: &'a CallStats,
+    },
+    /// A call was not taken.
+    CallRefused {
+        /// Why.
+        why: Refusal,
+    },
+    /// A webhook was answered.
+    WebhookAnswered {
+        /// The path.
+        endpoint: &'static str,
+        /// The HTTP status.
+        status: u16,
+        /// From the first byte read to the answer.
+        took: Duration,
+    },
+    /// A status change is stored.
+    StatusStored {
+        /// Whether it changed the row.
+        changed: bool,
+    },
+    /// Something could not be written to the database at once and waits in the spool.
+    Spooled {
+        /// `status`, `turn`, `event` …
+        kind: &'static str,
+    },
+    /// What waited in the spool is in the database.
+    SpoolReplayed {
+        /// How many records.
+        records: u64,
+    },
+    /// The spool itself can't be written: this record is lost unless it is tried again.
+    SpoolFailed {
+        /// What the system said.
+        error: &'a str,
+    },
+    /// A record of the spool that the database will never take; it is set aside in `spool/rejected`.
+    SpoolRejected {
+        /// What the database said.
+        error: &'a str,
+    },
+    /// The database does not answer.
+    DatabaseLost {
+        /// What it said.
+        error: &'a str,
+    },
+    /// The database answers again.
+    DatabaseBack,
+    /// A message on a media socket made no sense.
+    MediaFault {
+        /// What was wrong, from a small fixed set.
+        kind: &'static str,
+    },
+    /// A frame of the caller did not reach the agent.
+    FrameDropped {
+        /// Why.
+        why: FrameDrop,
+    },
+    /// The voice agent of a call was lost.
+    AgentLost {
+        /// Which call.
+        call: &'a CallSid,
+        /// The agent's name.
+        agent: &'a str,
+        /// What happened.
+        loss: AgentLoss,
+        /// What the vendor said; without personal data.
+        detail: &'a str,
+    },
+    /// Something that a voice agent counts.
+    AgentCounted {
+        /// The agent's name.
+        agent: &'a str,
+        /// What.
+        counter: AgentCounter,
+    },
+    /// The caller interrupted the agent.
+    BargeIn {
+        /// From the detector's report to `clear` on the wire.
+        reaction: Duration,
+    },
+    /// The first audio of an answer went out.
+    FirstAudio {
+        /// `greeting` or `answer`.
+        of: &'static str,
+        /// From the moment at which it was due.
+        after: Duration,
+    },
+    /// A panic was caught; the actor's own rule says what ends.
+    PanicCaught {
+        /// The kind of actor.
+        actor: &'static str,
+        /// The panic's message.
+        message: &'a str,
+    },
+    /// A file of a call (recording, message, journal) can't be written; the call goes on without.
+    CallFileFailed {
+        /// Which call.
+        call: &'a CallSid,
+        /// `recording`, `message`, `journal`.
+        kind: &'static str,
+        /// What the system said.
+        error: &'a str,
+    },
+    /// The carrier's REST interface did not do what it was asked.
+    CarrierFailed {
+        /// Which call.
+        call: &'a CallSid,
+        /// What it said.
+        error: &'a str,
+    },
+}
+
+/// Why a call was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// A webhook or an upgrade without a valid signature.
+    BadSignature,
+    /// Nobody is configured for the number called.
+    UnknownNumber,
+    /// A media socket that did not present its token in time.
+    StartTimeout,
+    /// A media socket whose token is not valid for its call.
+    BadToken,
+    /// A second media socket for a call that has one, or had one.
+    SecondSocket,
+    /// The service is stopping.
+    Draining,
+}
