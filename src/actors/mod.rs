@@ -1,1 +1,3 @@
-//! actors
+//! Who owns which state, and in what order things happen.
+
+pub mod metered;
