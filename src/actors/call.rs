@@ -23,8 +23,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use crate::actors::call_registry::{self, CallRegistry};
-use crate::actors::metered::{Metered, MeteredActor, order};
+use crate::actors::metered::{Metered, MeteredActor};
 use crate::clock::{self, CallClock};
 use crate::engine::audio::{Edge, PcmFrame, Step, VadRate};
 use crate::engine::call::{
@@ -86,6 +85,8 @@ pub struct AgentSaid<R: VadRate> {
 
 /// How often the watchdog looks.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// How long the agent may take to hand over what it holds, after the caller has left.
+const LAST_WORDS_WITHIN: Duration = Duration::from_millis(300);
 /// So many frames in a row that the carrier's socket did not take mean that nobody reads it: 5 s.
 const UNREAD_FRAMES: u32 = 250;
 
@@ -107,6 +108,7 @@ pub struct CallActor<R: VadRate> {
     unread_frames: u32,
     messages: u32,
     stats: CallStats,
+    is_leaving: bool,
     is_over: bool,
     hang_up: Option<HangUpToken>,
 }
@@ -131,6 +133,7 @@ impl<R: VadRate> CallActor<R> {
             unread_frames: 0,
             messages: 0,
             stats: CallStats::default(),
+            is_leaving: false,
             is_over: false,
             hang_up: Some(HangUpToken::new(plan.call.clone(), plan.carrier.clone(), plan.telemetry.clone())),
             plan,
@@ -257,6 +260,7 @@ impl<R: VadRate> CallActor<R> {
 
     fn agent_said(&mut self, event: AgentEvent<R>, ctx: &mut Metered<Self>) {
         let input = match event {
+            AgentEvent::Lost { .. } if self.is_leaving => Input::MediaClosed,
             AgentEvent::Ready { detects_turns } => Input::AgentReady { detects_turns },
             AgentEvent::Lost { loss, detail } => {
                 self.close_agent();
@@ -403,7 +407,9 @@ impl<R: VadRate> CallActor<R> {
         self.clear_timers(ctx);
         let stats = self.final_stats();
         let call = self.plan.call.clone();
-        order(&self.plan.registry, call_registry::CallEnded { call: call.clone(), farewell: farewell.clone() });
+        if let Some(reservation) = self.plan.reservation.take() {
+            reservation.ended(farewell.clone());
+        }
         self.plan.media.close();
         self.plan.telemetry.record(Event::CallEnded { call: &call, cause, stats: &stats });
         if let Some(record) = self.plan.record.take() {
@@ -455,8 +461,20 @@ impl<R: VadRate> CallActor<R> {
         let is_quiet = self.clock.now().since(self.last_frame_at) > self.plan.idle_timeout;
         if is_quiet || self.unread_frames > UNREAD_FRAMES {
             self.plan.media.close();
-            self.tell(Input::MediaClosed, ctx);
+            self.caller_left(ctx);
         }
+    }
+
+    /// The caller is gone. The agent may hold a message that was cut off by that: it has a moment to hand it
+    /// over before the call ends.
+    fn caller_left(&mut self, ctx: &mut Metered<Self>) {
+        if self.is_over || std::mem::replace(&mut self.is_leaving, true) {
+            return;
+        }
+        if self.agent.take().is_none() {
+            return self.tell(Input::MediaClosed, ctx);
+        }
+        ctx.run_later(LAST_WORDS_WITHIN, |call, ctx| call.tell(Input::MediaClosed, ctx));
     }
 }
 
@@ -468,6 +486,9 @@ impl<R: VadRate> Actor for CallActor<R> {
         self.plan.telemetry.record(Event::CallBegan { call, business, agent });
         if let Some(journal) = &self.plan.files.journal {
             journal.line(journal::header(&self.plan.settings));
+        }
+        if let Some(reservation) = &self.plan.reservation {
+            reservation.started(ctx.address().recipient(), ctx.address().recipient());
         }
         ctx.run_interval(WATCH_EVERY, |call, ctx| call.watch(ctx));
         self.tell(Input::Answered, ctx);
@@ -531,7 +552,7 @@ impl<R: VadRate> Handler<MediaClosed> for CallActor<R> {
         self.stats.media_faults = closed.faults;
         self.stats.caller_frames += closed.refused_frames;
         self.stats.dropped_frames += closed.refused_frames;
-        self.tell(Input::MediaClosed, ctx);
+        self.caller_left(ctx);
     }
 }
 

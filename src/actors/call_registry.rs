@@ -11,7 +11,7 @@ use actix::prelude::*;
 use thiserror::Error;
 
 use crate::actors::call::{EndSeen, HangUp};
-use crate::actors::metered::{Metered, MeteredActor};
+use crate::actors::metered::{Metered, MeteredActor, order};
 use crate::clock;
 use crate::engine::call::{Farewell, HangupCause};
 use crate::engine::ids::CallSid;
@@ -19,29 +19,54 @@ use crate::telemetry::Telemetry;
 
 /// A call's media stream was authenticated; the call is about to start. One call, one stream, once.
 #[derive(Message)]
-#[rtype(result = "Result<(), NotRegistered>")]
+#[rtype(result = "Result<Reservation, NotRegistered>")]
 pub struct ReserveCall(pub CallSid);
 
-/// A reserved call has started.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct RegisterCall {
-    /// Which call.
-    pub call: CallSid,
-    /// How to end it.
-    pub hang_up: Recipient<HangUp>,
-    /// How to tell it that the carrier knows of its end.
-    pub end_seen: Recipient<EndSeen>,
+/// A call's place in the directory. Whoever holds it says how the call ends; dropping it ends the call with an
+/// apology, whatever happened.
+pub struct Reservation {
+    call: CallSid,
+    registry: Addr<CallRegistry>,
+    has_ended: bool,
 }
 
-/// A call is over.
+impl Reservation {
+    /// The call has started, and can be ended through these.
+    pub fn started(&self, hang_up: Recipient<HangUp>, end_seen: Recipient<EndSeen>) {
+        order(&self.registry, CallStarted { call: self.call.clone(), hang_up, end_seen });
+    }
+
+    /// The call is over; the carrier is told this when it asks.
+    pub fn ended(mut self, farewell: Farewell) {
+        self.end(farewell);
+    }
+
+    fn end(&mut self, farewell: Farewell) {
+        if !std::mem::replace(&mut self.has_ended, true) {
+            order(&self.registry, CallEnded { call: self.call.clone(), farewell });
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.end(Farewell::Apologise);
+    }
+}
+
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct CallEnded {
-    /// Which call.
-    pub call: CallSid,
-    /// What the carrier is told when it asks.
-    pub farewell: Farewell,
+struct CallStarted {
+    call: CallSid,
+    hang_up: Recipient<HangUp>,
+    end_seen: Recipient<EndSeen>,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct CallEnded {
+    call: CallSid,
+    farewell: Farewell,
 }
 
 /// What the carrier is to be told after a call's media stream has ended.
@@ -155,9 +180,9 @@ impl MeteredActor for CallRegistry {
 }
 
 impl Handler<ReserveCall> for CallRegistry {
-    type Result = Result<(), NotRegistered>;
+    type Result = Result<Reservation, NotRegistered>;
 
-    fn handle(&mut self, ReserveCall(call): ReserveCall, _: &mut Metered<Self>) -> Self::Result {
+    fn handle(&mut self, ReserveCall(call): ReserveCall, ctx: &mut Metered<Self>) -> Self::Result {
         self.forget_old();
         if self.is_draining {
             return Err(NotRegistered::Draining);
@@ -165,17 +190,17 @@ impl Handler<ReserveCall> for CallRegistry {
         if self.calls.contains_key(&call) {
             return Err(NotRegistered::SecondSocket);
         }
-        self.calls.insert(call, Entry::Reserved);
+        self.calls.insert(call.clone(), Entry::Reserved);
         self.alive += 1;
         self.count();
-        Ok(())
+        Ok(Reservation { call, registry: ctx.address(), has_ended: false })
     }
 }
 
-impl Handler<RegisterCall> for CallRegistry {
+impl Handler<CallStarted> for CallRegistry {
     type Result = ();
 
-    fn handle(&mut self, RegisterCall { call, hang_up, end_seen }: RegisterCall, _: &mut Metered<Self>) {
+    fn handle(&mut self, CallStarted { call, hang_up, end_seen }: CallStarted, _: &mut Metered<Self>) {
         match self.calls.get_mut(&call) {
             Some(entry @ Entry::Reserved) => *entry = Entry::Alive { hang_up, end_seen },
             // It ended before it was registered; it still waits for the carrier.

@@ -62,7 +62,7 @@ impl TwilioRest {
     async fn complete(&self, call: &CallSid) -> Result<(), CarrierError> {
         let url = format!("{}/2010-04-01/Accounts/{}/Calls/{call}.json", self.api_url, self.account);
         let client = awc::Client::builder().timeout(REQUEST_TIMEOUT).finish();
-        let answer = client
+        let mut answer = client
             .post(url)
             .basic_auth(self.account.as_str(), self.auth_token.expose_secret())
             .send_form(&[("Status", "completed")])
@@ -71,14 +71,18 @@ impl TwilioRest {
         match answer.status() {
             status if status.is_success() => Ok(()),
             StatusCode::NOT_FOUND => Ok(()), // the call is over
-            // Twilio 21220: the call is not in progress any more.
-            StatusCode::BAD_REQUEST => Ok(()),
+            StatusCode::BAD_REQUEST if is_over_already(&answer.body().await.unwrap_or_default()) => Ok(()),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Err(CarrierError::Unauthorised(answer.status().as_u16()))
             }
             status => Err(CarrierError::Refused(status.as_u16())),
         }
     }
+}
+
+/// Twilio's error 21220: the call is not in progress any more.
+fn is_over_already(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|error| error["code"] == 21220)
 }
 
 impl Carrier for TwilioRest {

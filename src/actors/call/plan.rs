@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::Addr;
-
-use crate::actors::call_registry::CallRegistry;
+use crate::actors::call_registry::Reservation;
 use crate::engine::audio::{EndpointSettings, PcmFrame, PlayoutSettings, Rate, VadSettings};
 use crate::engine::call::{CallSettings, Phrase};
 use crate::engine::ids::{BusinessId, CallSid, Mark};
@@ -42,8 +40,8 @@ pub struct CallPlan<R: Rate> {
     pub record: Option<TurnWriter>,
     /// What the call writes as files.
     pub files: FilesOfCall,
-    /// Who knows which calls are alive.
-    pub registry: Addr<CallRegistry>,
+    /// The call's place in the directory of live calls.
+    pub reservation: Option<Reservation>,
     /// The carrier's REST interface, where there is one.
     pub carrier: Option<Arc<dyn Carrier>>,
     /// Logs and figures.

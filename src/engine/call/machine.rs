@@ -580,6 +580,9 @@ impl CallMachine {
     }
 
     fn caller_text(&mut self, now: CallTime, text: String, confidence: Option<f32>, out: &mut Vec<Output>) {
+        if text.trim().is_empty() && self.ears() == Detector::Own {
+            return; // an agent that knows no words; the turn is stored without
+        }
         let said = self.caller.awaiting_words.pop_front();
         self.await_words();
         if text.trim().is_empty() {
@@ -592,7 +595,10 @@ impl CallMachine {
     fn message_taken(&mut self, now: CallTime, length: Duration, out: &mut Vec<Output>) {
         let said = self.caller.awaiting_words.pop_front();
         self.await_words();
-        let said = said.unwrap_or(Said { started: now - length, ended: now, words_due: now });
+        // A caller who hangs up while speaking leaves an utterance that never ended.
+        let cut_off = self.caller.utterance.take_if(|_| said.is_none());
+        let started = cut_off.unwrap_or(now - length);
+        let said = said.unwrap_or(Said { started, ended: now, words_due: now });
         let text = format!("(spoken message of {}.{} s)", length.as_secs(), length.subsec_millis() / 100);
         self.store_caller_turn(said, text, None, out);
     }
