@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::engine::audio::{FRAME_MS, PcmFrame, Rate};
+use crate::engine::audio::{FRAME, Level, PcmFrame, Rate};
 
 /// What is kept from before the detector noticed speech, in frames: 300 ms, which covers its 60 ms and the
 /// soft consonant before them.
@@ -62,13 +62,13 @@ impl<R: Rate> Ears<R> {
     /// The utterance is over: how long the caller has spoken since the last reply. `None` if there was none.
     pub(super) fn end(&mut self) -> Option<Duration> {
         let utterance = self.utterance.take()?;
-        let levels: Vec<f64> = utterance.iter().map(level).collect();
+        let levels: Vec<u32> = utterance.iter().map(|frame| Level::of(frame).rms).collect();
         // An eighth of the loudest frame (-18 dB) parts speech from the line's noise, whatever the volume.
-        let loud = levels.iter().copied().fold(1.0, f64::max) / 8.0;
+        let loud = (levels.iter().copied().max().unwrap_or(0) / 8).max(1);
         let first = levels.iter().position(|&level| level >= loud);
         let last = levels.iter().rposition(|&level| level >= loud);
         if let (Some(first), Some(last)) = (first, last) {
-            self.heard.spoken += Duration::from_millis(u64::from(FRAME_MS)) * (last - first + 1) as u32;
+            self.heard.spoken += FRAME * (last - first + 1) as u32;
             for frame in utterance.iter().take(last + 1 + AFTER_FRAMES) {
                 self.heard.samples.extend_from_slice(frame.samples());
             }
@@ -82,16 +82,10 @@ impl<R: Rate> Ears<R> {
     }
 }
 
-/// Root mean square of a frame.
-fn level<R: Rate>(frame: &PcmFrame<R>) -> f64 {
-    let samples = frame.samples();
-    (samples.iter().map(|&s| f64::from(s).powi(2)).sum::<f64>() / samples.len() as f64).sqrt()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::audio::Hz8k;
+    use crate::engine::audio::{FRAME_MS, Hz8k};
 
     fn frame(level: i16) -> PcmFrame<Hz8k> {
         PcmFrame::from_samples(&[level; 160]).unwrap()

@@ -18,6 +18,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
+use crate::engine::audio::Level;
+
 use super::convert::convert;
 use super::{LocalSettings, Sound, SpeechChoice};
 
@@ -273,8 +275,8 @@ fn understand(wav: &[u8], hz: u32) -> Result<Sound, SpeechError> {
 
 /// The samples without the silence before and after, of which 60 ms are left. Nothing is left of silence.
 fn trim(samples: &[i16], hz: u32) -> &[i16] {
-    let quiet = samples.iter().map(|s| s.unsigned_abs()).max().unwrap_or(0) / 100;
-    let is_sound = |sample: &i16| sample.unsigned_abs() > quiet;
+    let quiet = Level::of_samples(samples).peak / 100;
+    let is_sound = |sample: &i16| u32::from(sample.unsigned_abs()) > quiet;
     let (Some(first), Some(last)) = (samples.iter().position(is_sound), samples.iter().rposition(is_sound)) else {
         return &[];
     };
@@ -283,10 +285,8 @@ fn trim(samples: &[i16], hz: u32) -> &[i16] {
 }
 
 fn set_level(samples: &mut [i16]) {
-    let power: f64 = samples.iter().map(|&s| f64::from(s).powi(2)).sum();
-    let level = (power / samples.len().max(1) as f64).sqrt();
-    let peak = samples.iter().map(|&s| f64::from(s).abs()).fold(1.0, f64::max);
-    let gain = (LEVEL / level.max(1.0)).min(PEAK / peak);
+    let Level { rms, peak } = Level::of_samples(samples);
+    let gain = (LEVEL / f64::from(rms.max(1))).min(PEAK / f64::from(peak.max(1)));
     samples.iter_mut().for_each(|s| *s = (f64::from(*s) * gain).round() as i16);
 }
 

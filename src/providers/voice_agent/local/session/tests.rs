@@ -5,7 +5,9 @@ use std::f64::consts::PI;
 use tempfile::TempDir;
 
 use super::*;
-use crate::engine::audio::{FRAME_MS, Hz8k, Hz24k, PcmFrame};
+use crate::engine::audio::{
+    Edge, EndpointSettings, Endpointer, FRAME_MS, Hz8k, Hz24k, PcmFrame, Vad, VadSettings, g711,
+};
 use crate::engine::ids::{BusinessId, Digit};
 use crate::engine::prompt::PromptBuilder;
 use crate::providers::voice_agent::local::tts::scripted;
@@ -37,6 +39,24 @@ async fn a_caller_leaves_a_message_and_it_is_confirmed() {
     assert_eq!(call.words(), "Thank you for your call. Goodbye.");
     assert_eq!(call.message(), None, "\"no, thanks\" is no message");
     assert_eq!(call.tool(), Some(Tool::HangUp));
+}
+
+#[tokio::test]
+async fn the_demo_s_recorded_caller_is_heard_with_our_own_detector() {
+    #[rustfmt::skip]
+    let table: [(&[u8], u128); 3] = [
+        (include_bytes!("../../../../cli/demo/voices/message.ulaw"), 4_400),
+        (include_bytes!("../../../../cli/demo/voices/interruption.ulaw"), 2_300),
+        (include_bytes!("../../../../cli/demo/voices/goodbye.ulaw"), 2_600),
+    ];
+    for (ulaw, ms) in table {
+        let mut call = TestCall::<Hz8k>::answered(false).await;
+        call.respond(Ask::Greeting).await;
+        assert_eq!(call.caller_plays(ulaw).await, 1, "one utterance");
+        call.respond(Ask::Answer).await;
+        let kept = call.message().expect("it was noted").length().as_millis();
+        assert!((ms - 400..=ms + 600).contains(&kept), "{kept} of {ms} ms");
+    }
 }
 
 #[tokio::test]
@@ -349,6 +369,31 @@ impl<R: Rate> TestCall<R> {
             AgentEvent::ToolCalled(call) => Some(call.tool.clone()),
             _ => None,
         })
+    }
+}
+
+impl TestCall<Hz8k> {
+    /// The caller's recorded words, then silence; the detector's edges go to the agent. How many utterances
+    /// there were.
+    async fn caller_plays(&self, ulaw: &[u8]) -> u32 {
+        let mut vad = Vad::<Hz8k>::new(&VadSettings::default());
+        let mut endpointer = Endpointer::new(&EndpointSettings::default());
+        let silence = [g711::ULAW_SILENCE; 8_000];
+        let mut utterances = 0;
+        for bytes in [&silence[..], ulaw, &silence[..]].concat().as_chunks::<160>().0 {
+            let frame = PcmFrame::from_ulaw(bytes);
+            assert!(self.session.link.hear(frame));
+            match endpointer.hear(&vad.judge(&frame)) {
+                Some(Edge::Started) => self.order(AgentOrder::CallerSpeech { speaking: true }),
+                Some(Edge::Ended) => {
+                    utterances += 1;
+                    self.order(AgentOrder::CallerSpeech { speaking: false });
+                }
+                None => {}
+            }
+            tokio::task::yield_now().await;
+        }
+        utterances
     }
 }
 
