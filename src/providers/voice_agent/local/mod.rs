@@ -19,10 +19,7 @@ mod session;
 mod tts;
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
-
-use thiserror::Error;
 
 use crate::engine::audio::Rate;
 use crate::engine::call::Phrase;
@@ -40,7 +37,7 @@ type Sound = Arc<[i16]>;
 pub struct LocalSettings {
     /// What speaks the business's own greeting. All other lines are the crate's clips.
     pub speech: SpeechChoice,
-    /// The voice model file for piper; without one, piper is not used.
+    /// The voice model file for piper; without one, or with an empty path, piper is not used.
     pub piper_model: Option<PathBuf>,
 }
 
@@ -58,26 +55,6 @@ pub enum SpeechChoice {
     EspeakNg,
     /// `piper`, with [`LocalSettings::piper_model`].
     Piper,
-}
-
-/// A word that names no [`SpeechChoice`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("must be one of auto, clips, flite, espeak-ng, piper")]
-pub struct UnknownSpeech;
-
-impl FromStr for SpeechChoice {
-    type Err = UnknownSpeech;
-
-    fn from_str(word: &str) -> Result<Self, UnknownSpeech> {
-        match word {
-            "auto" => Ok(Self::Auto),
-            "clips" => Ok(Self::Clips),
-            "flite" => Ok(Self::Flite),
-            "espeak-ng" => Ok(Self::EspeakNg),
-            "piper" => Ok(Self::Piper),
-            _ => Err(UnknownSpeech),
-        }
-    }
 }
 
 /// The embedded voice agent. One serves all calls of the process, at any rate.

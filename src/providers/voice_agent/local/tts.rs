@@ -87,7 +87,8 @@ pub(super) struct Speech {
 impl Speech {
     /// The programs that `settings` allow, best first.
     pub(super) fn new(settings: &LocalSettings) -> Self {
-        let piper = || settings.piper_model.clone().map(|model| Program::new("piper", Kind::Piper { model }));
+        let model = settings.piper_model.clone().filter(|model| !model.as_os_str().is_empty());
+        let piper = || model.clone().map(|model| Program::new("piper", Kind::Piper { model }));
         let flite = || Program::new("flite", Kind::Flite);
         let espeak_ng = || Program::new("espeak-ng", Kind::EspeakNg);
         let programs = match settings.speech {

@@ -80,7 +80,9 @@ fn without_a_choice_a_language_is_spoken_by_a_program_that_knows_it() {
     assert_eq!(names("en-GB"), ["piper", "flite", "espeak-ng"]);
     assert_eq!(names("de-DE"), ["piper", "espeak-ng"]);
     assert!(!Speech::new(&LocalSettings { speech: SpeechChoice::Clips, piper_model: None }).has_program());
-    assert!(!Speech::new(&LocalSettings { speech: SpeechChoice::Piper, piper_model: None }).has_program());
+    for no_model in [None, Some(PathBuf::new())] {
+        assert!(!Speech::new(&LocalSettings { speech: SpeechChoice::Piper, piper_model: no_model }).has_program());
+    }
 }
 
 #[tokio::test]
