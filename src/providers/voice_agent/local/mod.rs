@@ -5,11 +5,11 @@
 //! says carries the response's number. It hears with the call's own detector, as
 //! [`AgentOrder::CallerSpeech`](super::AgentOrder::CallerSpeech) tells it; it recognises no words.
 //!
-//! * [`receptionist`] decides what is said: pure, without sound;
-//! * [`ears`] keeps what the caller says;
-//! * [`clips`] are the spoken lines that come with the crate;
-//! * [`tts`] speaks the business's own greeting with an installed program;
-//! * [`session`] joins them behind the trait.
+//! * `receptionist` decides what is said: pure, without sound;
+//! * `ears` keeps what the caller says;
+//! * `clips` are the spoken lines that come with the crate;
+//! * `tts` speaks the business's own greeting with an installed program;
+//! * `session` joins them behind the trait.
 
 mod clips;
 mod convert;
