@@ -69,7 +69,7 @@ async fn a_full_mailbox_refuses_audio_and_counts_it() {
         Echo::default()
     });
     let queued = (0..5).filter(|frame| offer(&echo, Say(*frame))).count();
-    assert_eq!((queued, meter.refused()), (2, 3));
+    assert_eq!((queued, meter.refused(), meter.depth()), (2, 3, 2));
     assert_eq!(ask(&echo, Heard, SOON).await, Ok(vec![0, 1]));
     assert!(offer(&echo, Say(9)), "there is room again");
 }
@@ -82,11 +82,11 @@ async fn what_a_stopped_actor_leaves_behind_does_not_count_as_depth() {
     order(&echo, Say(2));
     order(&echo, Say(3));
     assert_eq!(ask(&echo, Heard, SOON).await, Err(AskError::Closed));
-    assert_eq!((meter.enqueued(), meter.depth(), meter.handled()), (5, 0, 2));
+    assert_eq!((meter.enqueued(), meter.depth(), meter.handled(), meter.refused()), (5, 0, 2, 3));
 
     assert!(!offer(&echo, Say(4)));
     order(&echo, Say(5));
-    assert_eq!((meter.enqueued(), meter.refused()), (5, 0), "nobody is there to refuse");
+    assert_eq!((meter.enqueued(), meter.refused()), (5, 3), "who sends to nobody is not counted");
 }
 
 #[actix::test]
