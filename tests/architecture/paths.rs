@@ -8,6 +8,14 @@ pub struct Named {
     /// Its segments; the first is `crate` for whatever lies in this crate and was named from its root.
     pub path: Vec<String>,
     pub line: usize,
+    /// Whether test code names it.
+    pub in_tests: bool,
+}
+
+impl Named {
+    fn new(module: &[String], path: &[String], line: usize) -> Self {
+        Self { path: resolve(module, path), line, in_tests: module.iter().any(|name| name == "tests") }
+    }
 }
 
 /// One source file, taken apart.
@@ -65,14 +73,12 @@ fn named(file: &[String], tokens: &[Token]) -> Vec<Named> {
             // `use<'a, T>` in a type names nothing.
             "use" if text(1) != "<" => {
                 let module = here();
-                at = tree(tokens, at + 1, &[], &mut |path, line| {
-                    named.push(Named { path: resolve(&module, path), line })
-                });
+                at = tree(tokens, at + 1, &[], &mut |path, line| named.push(Named::new(&module, path, line)));
             }
             word if is_name(word) && text(1) == "::" => {
                 let (path, line) = (path_at(tokens, at), tokens[at].line);
                 at += 2 * path.len() - 2;
-                named.push(Named { path: resolve(&here(), &path), line });
+                named.push(Named::new(&here(), &path, line));
             }
             _ => {}
         }

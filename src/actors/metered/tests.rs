@@ -5,6 +5,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::telemetry::Telemetry;
 
 mod cast;
 
@@ -166,6 +167,23 @@ async fn a_panic_in_started_ends_the_actor_and_is_counted() {
     assert_eq!(ask(&stillborn, Alive, SOON).await, Err(AskError::Closed));
     assert_eq!(meter.panics(), ["in started", "in stopped"]);
     assert_eq!(meter.depth(), 0);
+}
+
+#[actix::test]
+async fn telemetry_shows_the_figures_and_the_panic() {
+    let telemetry = Telemetry::silent();
+    let fragile = Metered::start(Fragile, MailboxFigures::of::<Fragile>(&telemetry));
+    assert_eq!(ask(&fragile, Alive, SOON).await, Ok(true));
+    assert_eq!(ask(&fragile, Break::Handler, SOON).await, Err(AskError::Closed));
+    let page = telemetry.render();
+    for line in [
+        "trunkline_mailbox_depth{actor=\"fragile\"} 0",
+        "trunkline_mailbox_handled_total{actor=\"fragile\"} 1",
+        "trunkline_mailbox_panics_total{actor=\"fragile\"} 1",
+        "trunkline_panics_caught_total{actor=\"fragile\"} 1",
+    ] {
+        assert!(page.lines().any(|shown| shown == line), "{line} in\n{page}");
+    }
 }
 
 /// What we rely on in actix 0.13; if an upgrade changes one of these, the design must be looked at again.
