@@ -47,6 +47,7 @@
 //! ```
 
 mod envelope;
+mod figures;
 mod guard;
 mod meter;
 mod send;
@@ -64,6 +65,7 @@ use actix_rt::ArbiterHandle;
 
 use guard::{Guarded, Shell};
 
+pub use figures::MailboxFigures;
 pub use meter::{Meter, Unmetered};
 pub use send::{AskError, ask, offer, order};
 

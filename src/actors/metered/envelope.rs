@@ -75,7 +75,7 @@ impl Drop for Ticket {
     /// A mailbox that closes throws its envelopes away unhandled.
     fn drop(&mut self) {
         if !self.has_left {
-            self.leave();
+            self.meter.refused();
         }
     }
 }

@@ -17,16 +17,16 @@ use super::MeteredActor;
 /// The figures of one kind of actor's mailboxes. Called on the sender's and the actor's thread, several times
 /// per message: must be quick.
 ///
-/// Depth is `enqueued - dequeued`; what was dequeued but neither handled nor panicked was thrown away when its
-/// actor stopped.
+/// Every message is told by `enqueued`, then by `dequeued` when its handling begins or by `refused` if it never
+/// does. A handling ends with `handled` or `panicked`; a question whose asker has gone, with neither.
 pub trait Meter: Send + Sync + 'static {
-    /// A message is in the mailbox.
+    /// A message was put in.
     fn enqueued(&self);
-    /// A message left the mailbox, after waiting this long.
+    /// A message was taken out, after waiting this long.
     fn dequeued(&self, wait: Duration);
     /// A handler ran this long.
     fn handled(&self, took: Duration);
-    /// A message was refused because the mailbox was full.
+    /// A message that was put in will not be handled: the mailbox is full, or its actor has stopped.
     fn refused(&self);
     /// A panic was caught. The one place that is told of each of them, `started` and `stopped` included.
     fn panicked(&self, message: &str);

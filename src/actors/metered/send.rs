@@ -34,7 +34,10 @@ where
     match addr.try_send(message) {
         Ok(()) => true,
         Err(SendError::Full(_)) => {
-            meter::of::<A>().refused();
+            // actix packs no envelope for it, so nobody else has counted it.
+            let meter = meter::of::<A>();
+            meter.enqueued();
+            meter.refused();
             false
         }
         Err(SendError::Closed(_)) => false,

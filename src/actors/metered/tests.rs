@@ -5,6 +5,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::telemetry::Telemetry;
 
 mod cast;
 
@@ -69,7 +70,7 @@ async fn a_full_mailbox_refuses_audio_and_counts_it() {
         Echo::default()
     });
     let queued = (0..5).filter(|frame| offer(&echo, Say(*frame))).count();
-    assert_eq!((queued, meter.refused()), (2, 3));
+    assert_eq!((queued, meter.refused(), meter.depth()), (2, 3, 2));
     assert_eq!(ask(&echo, Heard, SOON).await, Ok(vec![0, 1]));
     assert!(offer(&echo, Say(9)), "there is room again");
 }
@@ -82,11 +83,11 @@ async fn what_a_stopped_actor_leaves_behind_does_not_count_as_depth() {
     order(&echo, Say(2));
     order(&echo, Say(3));
     assert_eq!(ask(&echo, Heard, SOON).await, Err(AskError::Closed));
-    assert_eq!((meter.enqueued(), meter.depth(), meter.handled()), (5, 0, 2));
+    assert_eq!((meter.enqueued(), meter.depth(), meter.handled(), meter.refused()), (5, 0, 2, 3));
 
     assert!(!offer(&echo, Say(4)));
     order(&echo, Say(5));
-    assert_eq!((meter.enqueued(), meter.refused()), (5, 0), "nobody is there to refuse");
+    assert_eq!((meter.enqueued(), meter.refused()), (5, 3), "who sends to nobody is not counted");
 }
 
 #[actix::test]
@@ -166,6 +167,23 @@ async fn a_panic_in_started_ends_the_actor_and_is_counted() {
     assert_eq!(ask(&stillborn, Alive, SOON).await, Err(AskError::Closed));
     assert_eq!(meter.panics(), ["in started", "in stopped"]);
     assert_eq!(meter.depth(), 0);
+}
+
+#[actix::test]
+async fn telemetry_shows_the_figures_and_the_panic() {
+    let telemetry = Telemetry::silent();
+    let fragile = Metered::start(Fragile, MailboxFigures::of::<Fragile>(&telemetry));
+    assert_eq!(ask(&fragile, Alive, SOON).await, Ok(true));
+    assert_eq!(ask(&fragile, Break::Handler, SOON).await, Err(AskError::Closed));
+    let page = telemetry.render();
+    for line in [
+        "trunkline_mailbox_depth{actor=\"fragile\"} 0",
+        "trunkline_mailbox_handled_total{actor=\"fragile\"} 1",
+        "trunkline_mailbox_panics_total{actor=\"fragile\"} 1",
+        "trunkline_panics_caught_total{actor=\"fragile\"} 1",
+    ] {
+        assert!(page.lines().any(|shown| shown == line), "{line} in\n{page}");
+    }
 }
 
 /// What we rely on in actix 0.13; if an upgrade changes one of these, the design must be looked at again.

@@ -303,6 +303,7 @@ impl Meter for TestMeter {
     }
 
     fn refused(&self) {
+        self.depth.fetch_sub(1, Relaxed);
         self.refused.fetch_add(1, Relaxed);
     }
 
