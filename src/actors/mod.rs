@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! Who owns which state, and in what order things happen.
 //!
 //! | actor | how many | owns |
@@ -12,3 +13,8 @@ pub mod call;
 pub mod call_registry;
 pub mod call_status;
 pub mod metered;
+=======
+//! actors
+
+pub mod call_status;
+>>>>>>> store
