@@ -180,8 +180,8 @@ impl<R: VadRate> CallActor<R> {
             Output::Truncate { response, heard } => self.order_agent(AgentOrder::Truncate { response, heard }),
             Output::Play(response) => self.play(now, response, chunk),
             Output::Drop(_) => {}
-            Output::FinishPlayout(response) => self.audio.playout.finish(response),
-            Output::ClearPlayout => self.clear_playout(),
+            Output::FinishPlayout(response) => self.audio.playout.finish(now, response),
+            Output::ClearPlayout => self.clear_playout(now),
             Output::Say { response, phrase } => self.say(response, (self.plan.phrases)(phrase)),
             Output::PassDtmf(digit) => self.order_agent(AgentOrder::Dtmf(digit)),
             Output::AnswerTool { call_id, result } => self.order_agent(AgentOrder::ToolResult { call_id, result }),
@@ -336,8 +336,8 @@ impl<R: VadRate> CallActor<R> {
         self.told.push_back((Input::ResponseEnded { response, outcome: ResponseOutcome::Completed }, None));
     }
 
-    fn clear_playout(&mut self) {
-        self.audio.playout.clear();
+    fn clear_playout(&mut self, now: CallTime) {
+        self.audio.playout.clear(now);
         self.playing = None;
         self.plan.media.clear();
     }
@@ -377,7 +377,7 @@ impl<R: VadRate> CallActor<R> {
         if !words.is_empty() {
             self.history.push((turn.speaker, words.to_owned()));
         }
-        if let Some(record) = &self.plan.record {
+        if let Some(record) = &mut self.plan.record {
             record.turn(turn);
         }
     }
@@ -392,7 +392,7 @@ impl<R: VadRate> CallActor<R> {
             }
             _ => {}
         }
-        if let Some(record) = &self.plan.record {
+        if let Some(record) = &mut self.plan.record {
             record.event(timeline::record(now, clock::wall_micros(), &note));
         }
     }
@@ -412,7 +412,7 @@ impl<R: VadRate> CallActor<R> {
         }
         self.plan.media.close();
         self.plan.telemetry.record(Event::CallEnded { call: &call, cause, stats: &stats });
-        if let Some(record) = self.plan.record.take() {
+        if let Some(mut record) = self.plan.record.take() {
             record.end(timeline::end(cause, farewell, stats, clock::wall_micros()));
         }
         if let Some(recording) = self.plan.files.recording.take() {
@@ -450,7 +450,7 @@ impl<R: VadRate> CallActor<R> {
         for (_, timer) in [self.next_tick.take(), self.next_deadline.take()].into_iter().flatten() {
             ctx.cancel_future(timer);
         }
-        self.audio.playout.clear();
+        self.audio.playout.clear(self.clock.now());
     }
 
     /// The caller's frames stopped, or the carrier no longer reads ours: the stream is as good as closed.

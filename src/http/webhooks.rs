@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
+use actix_web::rt::time::{sleep, timeout};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::actors::call_registry::{AskFarewell, CallRegistry, CarrierEnded, FarewellOf};
-use crate::actors::call_status::CallStatusActor;
+use crate::actors::call_status::{CallStatusActor, apply_status};
 use crate::actors::metered;
 use crate::clock;
 use crate::config::{Business, Config};
@@ -93,8 +94,8 @@ pub async fn voice(
 
 /// Keeps the change without holding up the call: a row that can't be written now is made by the next event.
 async fn note_status(service: &Webhooks, change: StatusChange) {
-    let stored = crate::actors::call_status::apply_status(&service.status, change, service.status_patience).await;
-    if let Err(error) = stored {
+    let stored = timeout(service.status_patience, apply_status(&service.status, change)).await;
+    if let Ok(Err(error)) = stored {
         service.telemetry.record(Event::StatusNotStored { error: &error.to_string() });
     }
 }
@@ -157,13 +158,13 @@ async fn farewell(service: &Webhooks, call: &CallSid) -> Farewell {
     for _ in 0..LOOK_AGAIN {
         match metered::ask(&service.registry, AskFarewell(call.clone()), REGISTRY_ANSWERS_WITHIN).await {
             Ok(FarewellOf::Ended(farewell)) => return farewell,
-            Ok(FarewellOf::Alive) => actix_web::rt::time::sleep(LOOK_AGAIN_AFTER).await,
+            Ok(FarewellOf::Alive) => sleep(LOOK_AGAIN_AFTER).await,
             Ok(FarewellOf::Unknown) | Err(_) => break,
         }
     }
     let (store, sid) = (service.store.clone(), call.clone());
     let looked_up = web::block(move || store.call_end(&sid));
-    match actix_web::rt::time::timeout(service.status_patience, looked_up).await {
+    match timeout(service.status_patience, looked_up).await {
         Ok(Ok(Ok(Some(end)))) => end.farewell,
         _ => Farewell::Apologise,
     }
@@ -185,11 +186,11 @@ pub async fn stream_status(
 
 /// Stores a change; answered only when it is durable.
 async fn apply(service: &Webhooks, change: StatusChange) -> Result<(), Refused> {
-    match crate::actors::call_status::apply_status(&service.status, change, STORED_WITHIN).await {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            service.telemetry.record(Event::StatusNotStored { error: &error.to_string() });
-            Err(Refused::NotStored)
-        }
-    }
+    let error = match timeout(STORED_WITHIN, apply_status(&service.status, change)).await {
+        Ok(Ok(_)) => return Ok(()),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "neither the database nor the disk took it in time".to_owned(),
+    };
+    service.telemetry.record(Event::StatusNotStored { error: &error });
+    Err(Refused::NotStored)
 }

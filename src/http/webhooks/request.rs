@@ -53,6 +53,10 @@ impl Signed {
             refused
         };
         let signature = header(request, "X-Twilio-Signature");
+        if !service.auth.could_be_valid(signature) {
+            service.telemetry.record(Event::CallRefused { why: Refusal::BadSignature });
+            return Err(refuse(Refused::NotSigned)); // before a byte of the body is read
+        }
         let is_get = request.method() == Method::GET;
         let body = match is_get {
             true => Bytes::new(),
