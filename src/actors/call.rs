@@ -19,6 +19,7 @@ mod plan;
 mod timeline;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -116,8 +117,7 @@ pub struct CallActor<R: VadRate> {
 impl<R: VadRate> CallActor<R> {
     /// Starts a call whose media stream was just authenticated, on this thread.
     pub fn answer(plan: CallPlan<R>) -> Addr<Self> {
-        let meter = plan.telemetry.mailbox(Self::KIND);
-        Metered::create(meter, |_| Self {
+        Metered::create(Arc::clone(&plan.meter), |_| Self {
             clock: CallClock::start(),
             machine: CallMachine::new(plan.settings.clone()),
             audio: AudioPath::new(&plan.audio),

@@ -11,7 +11,7 @@ use actix::prelude::*;
 use thiserror::Error;
 
 use crate::actors::call::{EndSeen, HangUp};
-use crate::actors::metered::{Metered, MeteredActor, order};
+use crate::actors::metered::{MailboxFigures, Metered, MeteredActor, order};
 use crate::clock;
 use crate::engine::call::{Farewell, HangupCause};
 use crate::engine::ids::CallSid;
@@ -138,15 +138,14 @@ pub struct CallRegistry {
     ended: VecDeque<(Instant, CallSid)>,
     alive: usize,
     is_draining: bool,
-    telemetry: Telemetry,
 }
 
 impl CallRegistry {
     /// Starts the directory on this thread.
     pub fn start(telemetry: Telemetry) -> Addr<Self> {
-        let meter = telemetry.mailbox(Self::KIND);
+        let meter = MailboxFigures::of::<Self>(&telemetry);
         let registry =
-            Self { calls: HashMap::new(), ended: VecDeque::new(), alive: 0, is_draining: false, telemetry };
+            Self { calls: HashMap::new(), ended: VecDeque::new(), alive: 0, is_draining: false };
         Metered::start(registry, meter)
     }
 
@@ -161,10 +160,6 @@ impl CallRegistry {
                 self.calls.remove(&call);
             }
         }
-    }
-
-    fn count(&self) {
-        self.telemetry.live_calls(self.alive);
     }
 }
 
@@ -192,7 +187,6 @@ impl Handler<ReserveCall> for CallRegistry {
         }
         self.calls.insert(call.clone(), Entry::Reserved);
         self.alive += 1;
-        self.count();
         Ok(Reservation { call, registry: ctx.address(), has_ended: false })
     }
 }
@@ -224,7 +218,6 @@ impl Handler<CallEnded> for CallRegistry {
             None => return,
         };
         self.alive -= 1;
-        self.count();
         self.ended.push_back((clock::now(), call.clone()));
         self.calls.insert(call, Entry::Ended { farewell, end_seen });
     }

@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! Who owns which state, and in what order things happen.
 //!
 //! | actor | how many | owns |
@@ -13,8 +12,3 @@ pub mod call;
 pub mod call_registry;
 pub mod call_status;
 pub mod metered;
-=======
-//! actors
-
-pub mod call_status;
->>>>>>> store

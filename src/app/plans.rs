@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::actors::call::{CallPlan, FilesOfCall, SoundSettings};
+use crate::actors::call::{CallActor, CallPlan, FilesOfCall, SoundSettings};
 use crate::actors::call_registry::Reservation;
+use crate::actors::metered::MailboxFigures;
 use crate::clock;
 use crate::config::{Business, Config};
 use crate::engine::audio::{Hz8k, Rate};
@@ -26,6 +27,7 @@ pub(super) fn plans(
     telemetry: Telemetry,
 ) -> MakePlan {
     let carrier = carrier(&config);
+    let meter = MailboxFigures::of::<CallActor<Hz8k>>(&telemetry);
     Arc::new(move |admission: Admission, reservation: Reservation, media| {
         let business = config.business.iter().find(|business| business.name == admission.business);
         let record = store.turn_writer(admission.call.clone()).inspect_err(|error| {
@@ -53,6 +55,7 @@ pub(super) fn plans(
             },
             reservation: Some(reservation),
             carrier: carrier.clone(),
+            meter: Arc::clone(&meter),
             telemetry: telemetry.clone(),
         }
     })

@@ -18,10 +18,11 @@ use actix_http::ws::{Codec, Item, ProtocolError};
 use actix_web::error::ErrorForbidden;
 use actix_web::http::header::SEC_WEBSOCKET_PROTOCOL;
 use actix_web::{HttpRequest, HttpResponse, web};
-use actix_web_actors::ws::{self, CloseCode, CloseReason, Message as Frame, WebsocketContext, WsResponseBuilder};
+use actix_web_actors::ws::{CloseCode, CloseReason, Message as Frame, WebsocketContext, WsResponseBuilder};
 
 use crate::actors::call::{CallActor, CallerAudio, DtmfPressed, MarkHeard, MediaClosed};
-use crate::engine::audio::{Framer, Hz8k, PcmFrame, decode_ulaw};
+use crate::engine::audio::g711::decode_ulaw;
+use crate::engine::audio::{Framer, Hz8k, PcmFrame};
 use crate::engine::wire::auth::RequestTarget;
 use crate::engine::wire::media_stream::{
     AUDIO_BUFFER, AudioBuffer, MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES, Received, Sequence, SequenceCheck,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::actors::call_registry::Reservation;
+use crate::actors::metered::Meter;
 use crate::engine::audio::{EndpointSettings, PcmFrame, PlayoutSettings, Rate, VadSettings};
 use crate::engine::call::{CallSettings, Phrase};
 use crate::engine::ids::{BusinessId, CallSid, Mark};
@@ -44,6 +45,8 @@ pub struct CallPlan<R: Rate> {
     pub reservation: Option<Reservation>,
     /// The carrier's REST interface, where there is one.
     pub carrier: Option<Arc<dyn Carrier>>,
+    /// The figures of all calls' mailboxes, one for the process.
+    pub meter: Arc<dyn Meter>,
     /// Logs and figures.
     pub telemetry: Telemetry,
 }
