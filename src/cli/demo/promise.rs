@@ -87,7 +87,11 @@ fn in_the_ear(Evidence { carrier, figures, .. }: &Evidence<'_>) -> [Promise; 9] 
     [
         within("the caller hears the agent soon", figures.first_audio_ms, FIRST_AUDIO_MS),
         promise("the caller interrupts the agent once", barge_ins == 1, format!("{barge_ins} times")),
-        within("the agent falls silent when it is interrupted", figures.barge_in_ear_ms.iter().max().copied(), BARGE_IN_EAR_MS),
+        within(
+            "the agent falls silent when it is interrupted",
+            figures.barge_in_ear_ms.iter().max().copied(),
+            BARGE_IN_EAR_MS,
+        ),
         promise(
             "nothing of the interrupted response is sent after the clear",
             resumed.iter().all(|after| *after >= AFTER_CLEAR) && resumed_responses(carrier).is_empty(),
@@ -123,9 +127,14 @@ fn in_the_record(Evidence { carrier, facts, figures, wav, .. }: &Evidence<'_>) -
     let seconds = carrier.length.as_secs_f64().ceil() as u32;
     let unheard: Vec<String> = agent_turns(&facts.turns).filter(|turn| !was_heard(turn, carrier)).map(when).collect();
     let interrupted: Vec<&Turn> = agent_turns(&facts.turns).filter(|turn| turn.interrupted).collect();
-    let cut = |turn: &&Turn| turn.heard_text.len() < turn.text.len() && turn.text.starts_with(turn.heard_text.trim_end());
+    let cut =
+        |turn: &&Turn| turn.heard_text.len() < turn.text.len() && turn.text.starts_with(turn.heard_text.trim_end());
     [
-        promise("both utterances of the caller are stored as turns", caller_turns >= 2, format!("{caller_turns} turns")),
+        promise(
+            "both utterances of the caller are stored as turns",
+            caller_turns >= 2,
+            format!("{caller_turns} turns"),
+        ),
         promise(
             "the caller heard every stored turn of the agent",
             unheard.is_empty() && agent_turns(&facts.turns).count() >= 3,

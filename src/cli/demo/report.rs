@@ -67,14 +67,10 @@ pub struct Figures {
 
 impl DemoReport {
     /// Puts everything together and judges it.
-    pub fn new(
-        carrier: CallReport,
-        facts: CallFacts,
-        wav: Result<WavFindings, WavError>,
-        wall: Duration,
-    ) -> Self {
+    pub fn new(carrier: CallReport, facts: CallFacts, wav: Result<WavFindings, WavError>, wall: Duration) -> Self {
         let figures = Figures::new(&carrier, &facts);
-        let promises = promise::judge(&promise::Evidence { carrier: &carrier, facts: &facts, figures: &figures, wav: &wav, wall });
+        let promises =
+            promise::judge(&promise::Evidence { carrier: &carrier, facts: &facts, figures: &figures, wav: &wav, wall });
         let broken = promises.iter().filter(|promise| !promise.held).count();
         let verdict = match broken {
             0 => format!("every promise was kept, all {} of them", promises.len()),

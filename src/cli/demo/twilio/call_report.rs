@@ -11,6 +11,8 @@ use super::twiml::Verb;
 
 /// Pauses within a sentence that do not part it.
 pub const BREATH: Duration = Duration::from_millis(400);
+/// A mark that is due so shortly before the end may cross with it.
+const LAST_WORD: Duration = Duration::from_millis(100);
 
 /// Who ended the media stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -32,6 +34,9 @@ pub struct MarkSeen {
     /// When it came.
     #[serde(skip)]
     pub at: Duration,
+    /// When what came before it is heard, unless it is cleared.
+    #[serde(skip)]
+    pub due: Duration,
     /// When it was answered.
     #[serde(skip)]
     pub answered: Option<Duration>,
@@ -120,6 +125,7 @@ impl CallReport {
 
     /// Marks that were never answered though the caller stayed long enough to hear what lay before them.
     pub fn unanswered_marks(&self) -> usize {
-        self.marks.iter().filter(|mark| mark.answered.is_none()).count()
+        let missed = |mark: &&MarkSeen| mark.answered.is_none() && mark.due + LAST_WORD < self.length;
+        self.marks.iter().filter(missed).count()
     }
 }

@@ -126,9 +126,11 @@ impl Ear {
         true
     }
 
-    /// A mark arrives; it is due when everything before it is heard.
-    pub fn mark(&mut self, now: Duration, name: String) {
-        self.marks.push_back((self.silent_from.max(now), name));
+    /// A mark arrives. It is due when everything before it is heard; gives the time.
+    pub fn mark(&mut self, now: Duration, name: String) -> Duration {
+        let due = self.silent_from.max(now);
+        self.marks.push_back((due, name));
+        due
     }
 
     /// When the next mark must be answered.

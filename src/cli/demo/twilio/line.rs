@@ -185,8 +185,8 @@ impl Line {
                 }
             }
             Ok(ServerMessage::Mark(name)) => {
-                observed.ear.mark(now, name.clone());
-                observed.marks.push(MarkSeen { name, at: now, answered: None, cleared: false });
+                let due = observed.ear.mark(now, name.clone());
+                observed.marks.push(MarkSeen { name, at: now, due, answered: None, cleared: false });
             }
             Ok(ServerMessage::Clear) => return observed.ear.clear(now),
             Err(complaint) => observed.complaints.push(complaint),

@@ -33,8 +33,9 @@ pub use complaint::Complaint;
 pub use ear::{Cleared, Ear, Heard, Span, as_ms, sounds};
 pub use http::{Answer, HttpError, Request};
 pub use line::Observed;
+pub use sid::fresh as fresh_sid;
 pub use signature::sign;
 pub use twiml::{Connect, TwimlError, Verb};
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,6 +1,6 @@
 //! Calls to a server that is not one, so that what the carrier does and does not forgive is known.
 
-mod stand_in;
+pub(in crate::cli::demo) mod stand_in;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -113,7 +113,10 @@ proptest! {
             now += ms(wait);
             answered.extend(ear.reached(now));
             match what {
-                0 => ear.mark(now, { sent.push(format!("m{}", sent.len())); sent[sent.len() - 1].clone() }),
+                0 => {
+                    sent.push(format!("m{}", sent.len()));
+                    ear.mark(now, sent[sent.len() - 1].clone());
+                }
                 1 => answered.extend(ear.clear(now)),
                 _ => { ear.play(now, tone(size)); }
             }
