@@ -1,1 +1,154 @@
-//! config
+//! Configuration: every setting, typed, checked as a whole before anything starts.
+//!
+//! `config/default.toml` is built in: it is at once the list of all settings, their documentation and their
+//! defaults. A file of the operator's, the environment and the command line are laid over it, in this order
+//! ([`ConfigSources`]). [`Config::load`] tells everything that is wrong at once, each [`Finding`] with the
+//! setting, where its value came from and what to do instead.
+//!
+//! Secrets come from the environment, or from files that it names, and from nowhere else; they are
+//! [`secrecy::SecretString`]s, so nothing here can print one.
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::engine::audio::{EndpointSettings, PlayoutSettings, VadSettings};
+use crate::engine::call::{BargeInSettings, CallSettings, LimitSettings, SilenceSettings};
+use crate::engine::ids::PhoneNumber;
+
+mod business;
+mod check;
+mod database_url;
+mod environment;
+mod explain;
+mod finding;
+mod layers;
+mod load;
+mod nearest;
+mod optional;
+mod secrets;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod typed;
+
+pub use business::{Business, CalledNumber};
+pub use database_url::{DatabaseKind, DatabaseUrl};
+pub use environment::Environment;
+pub use explain::Explained;
+pub use finding::{Finding, Severity, Source};
+pub use load::{ConfigSources, Override};
+pub use settings::{
+    AgentProvider, AgentSettings, DatabaseSettings, HttpSettings, JournalSettings, LocalSettings, LocalSpeech,
+    LogFormat, LogLevel, LogSettings, MediaSettings, NoiseReduction, OpenAiAudio, OpenAiSettings, RecordingSettings,
+    SpoolSettings, TwilioSettings,
+};
+
+/// The shipped defaults, which document every setting.
+pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
+
+/// Every setting. Each field is a section of `config/default.toml`, where its settings are explained.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Config {
+    /// Where the service keeps what it must not lose.
+    pub data_dir: PathBuf,
+    /// The socket on which carriers and operators reach the service.
+    pub http: HttpSettings,
+    /// The one record of each call.
+    pub database: DatabaseSettings,
+    /// The carrier.
+    pub twilio: TwilioSettings,
+    /// Who speaks with the caller.
+    pub agent: AgentSettings,
+    /// OpenAI Realtime.
+    pub openai: OpenAiSettings,
+    /// The built-in receptionist.
+    pub local: LocalSettings,
+    /// How speech is told from noise.
+    pub vad: VadSettings,
+    /// Where utterances begin and end.
+    pub endpoint: EndpointSettings,
+    /// How agent audio is played.
+    pub playout: PlayoutSettings,
+    /// When the caller may interrupt.
+    pub barge_in: BargeInSettings,
+    /// What happens when somebody who should speak does not.
+    pub silence: SilenceSettings,
+    /// How long things may take.
+    pub limits: LimitSettings,
+    /// The media socket.
+    pub media: MediaSettings,
+    /// WAV files of calls.
+    pub recording: RecordingSettings,
+    /// Journals of calls.
+    pub journal: JournalSettings,
+    /// What the service says about itself.
+    pub log: LogSettings,
+    /// What could not be written to the database yet.
+    pub spool: SpoolSettings,
+    /// Who is called.
+    pub business: Vec<Business>,
+    /// Where each value that is not the shipped default came from, by its path.
+    #[serde(skip)]
+    sources: BTreeMap<String, Source>,
+}
+
+impl Config {
+    /// The business that answers this number: the one that names it, else the catch-all, else nobody.
+    pub fn business_for(&self, called: &PhoneNumber) -> Option<&Business> {
+        let named = self.business.iter().find(|business| business.number.is_exactly(called));
+        named.or_else(|| self.business.iter().find(|business| business.number == CalledNumber::Any))
+    }
+
+    /// Where the database is: as set, else SQLite under `data_dir`.
+    pub fn database_url(&self) -> DatabaseUrl {
+        self.database.url.clone().unwrap_or_else(|| DatabaseUrl::sqlite(&self.data_dir.join("trunkline.db")))
+    }
+
+    /// Where records wait for the database.
+    pub fn spool_dir(&self) -> PathBuf {
+        self.under_data(&self.spool.dir, "spool")
+    }
+
+    /// Where recordings of calls are kept.
+    pub fn recordings_dir(&self) -> PathBuf {
+        self.under_data(&self.recording.dir, "recordings")
+    }
+
+    /// Where journals of calls are kept.
+    pub fn journals_dir(&self) -> PathBuf {
+        self.under_data(&self.journal.dir, "journals")
+    }
+
+    /// Where spoken messages of callers are kept.
+    pub fn messages_dir(&self) -> PathBuf {
+        self.data_dir.join("messages")
+    }
+
+    /// What a call machine is built with.
+    pub fn call_settings(&self) -> CallSettings {
+        CallSettings {
+            barge_in: self.barge_in.clone(),
+            silence: self.silence.clone(),
+            limits: self.limits.clone(),
+            turns: self.openai.turns,
+        }
+    }
+
+    /// The tokens that a Twilio signature may be made with: today's, then the one before it.
+    pub fn twilio_tokens(&self) -> impl Iterator<Item = &SecretString> {
+        self.twilio.auth_token.iter().chain(&self.twilio.auth_token_previous)
+    }
+
+    fn under_data(&self, dir: &Path, fallback: &str) -> PathBuf {
+        if dir.as_os_str().is_empty() { self.data_dir.join(fallback) } else { dir.to_path_buf() }
+    }
+}
+
+impl Default for Config {
+    /// The shipped defaults, without a look at files or the environment.
+    fn default() -> Self {
+        toml::from_str(DEFAULT_TOML).expect("the shipped defaults are built in, and a test reads them")
+    }
+}

@@ -13,13 +13,14 @@ pub mod twilio;
 mod voices;
 pub mod wav_check;
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::cli::DemoArgs;
+use crate::cli::out::Out;
 use crate::clock;
 use progress::Progress;
 use report::DemoReport;
@@ -33,28 +34,17 @@ const CALLED: &str = "+14155550199";
 /// How long the service may take to write down how the call ended.
 const SETTLE: Duration = Duration::from_secs(5);
 
-/// What the demo was asked for.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// One JSON object on standard output instead of a text; the progress goes to standard error.
-    pub json: bool,
-    /// Where the service keeps its data; `None` means a fresh folder among the system's temporary ones. It
-    /// is kept either way.
-    pub out: Option<PathBuf>,
-}
-
 /// Plays the call and tells of it. Success only if every promise was kept.
-pub fn run(options: Options) -> ExitCode {
-    let mut progress = Progress::new(options.json);
-    let outcome = data_dir(&options).and_then(|data_dir| rehearse(&data_dir, &mut progress));
-    let (text, kept) = match (outcome, options.json) {
+pub fn run(args: DemoArgs) -> ExitCode {
+    let mut progress = Progress::new(args.json);
+    let outcome = data_dir(&args).and_then(|data_dir| rehearse(&data_dir, &mut progress));
+    let (text, kept) = match (outcome, args.json) {
         (Ok(report), true) => (report.to_json(), report.kept),
         (Ok(report), false) => (render::render(&report), report.kept),
         (Err(error), true) => (report::failure_json(&format!("{error:#}")), false),
         (Err(error), false) => (format!("The demo could not be played: {error:#}\n"), false),
     };
-    // A reader who has gone away has seen enough.
-    std::io::stdout().lock().write_all(text.as_bytes()).ok();
+    Out::stdout().text(text);
     if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -100,8 +90,8 @@ async fn settled(server: &dyn DemoServer, call: &CallReport) -> Result<CallFacts
     }
 }
 
-fn data_dir(options: &Options) -> Result<PathBuf> {
-    let dir = match &options.out {
+fn data_dir(args: &DemoArgs) -> Result<PathBuf> {
+    let dir = match &args.out {
         Some(dir) => dir.clone(),
         None => std::env::temp_dir().join(format!("trunkline-demo-{}", &twilio::fresh_sid("")[..8])),
     };

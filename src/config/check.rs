@@ -1,0 +1,274 @@
+//! Rules that one value alone can't break: ranges, and what settings demand of each other.
+
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+use super::finding::Finding;
+use super::{AgentProvider, CalledNumber, Config, DatabaseKind, LocalSpeech, Source};
+
+/// Everything that is wrong with a configuration whose values are each of the right type. `indices` has the place in
+/// the file of each business.
+pub(super) fn check(config: &Config, indices: &[usize]) -> Vec<Finding> {
+    let mut findings = Findings { config, list: Vec::new() };
+    findings.ranges();
+    findings.orders();
+    findings.texts();
+    findings.strangers();
+    findings.services();
+    findings.businesses(indices);
+    findings.list
+}
+
+struct Findings<'a> {
+    config: &'a Config,
+    list: Vec<Finding>,
+}
+
+impl Findings<'_> {
+    fn error(&mut self, path: &str, problem: impl Into<String>, remedy: impl Into<String>) {
+        self.list.push(Finding::error(path, self.config.source(path), problem, remedy));
+    }
+
+    fn warning(&mut self, path: &str, problem: impl Into<String>, remedy: impl Into<String>) {
+        self.list.push(Finding::warning(path, self.config.source(path), problem, remedy));
+    }
+
+    /// Each number within the range that `config/default.toml` says.
+    fn ranges(&mut self) {
+        for (path, value, least, most) in ranges(self.config) {
+            if !(least..=most).contains(&value) {
+                let shown = if value.fract() == 0.0 { value.to_string() } else { (value as f32).to_string() };
+                self.error(path, format!("is {shown}"), format!("give {least} to {most}"));
+            }
+        }
+        if self.config.vad.aggressiveness == 0 {
+            let problem = "is 0: line echo is heard as speech, and the agent interrupts itself";
+            self.warning("vad.aggressiveness", problem, "give 1, or 2 where callers are in noise");
+        }
+    }
+
+    /// Numbers that must be smaller than others.
+    fn orders(&mut self) {
+        let config = self.config;
+        let (silence, endpoint) = (&config.silence, &config.endpoint);
+        for (smaller, its, larger, other) in [
+            ("silence.filler_after_ms", silence.filler_after_ms, "silence.retry_after_ms", silence.retry_after_ms),
+            ("silence.retry_after_ms", silence.retry_after_ms, "silence.give_up_after_ms", silence.give_up_after_ms),
+            ("endpoint.hangover_ms", endpoint.hangover_ms, "endpoint.max_utterance_ms", endpoint.max_utterance_ms),
+            ("playout.preroll_ms", config.playout.preroll_ms, "playout.max_queue_ms", config.playout.max_queue_ms),
+            (
+                "openai.connect_timeout_ms",
+                config.openai.connect_timeout_ms,
+                "silence.agent_ready_within_ms",
+                silence.agent_ready_within_ms,
+            ),
+        ] {
+            if its >= other {
+                let problem = format!("is {other}, and {smaller} is {its}");
+                self.error(larger, problem, format!("give {larger} more than {smaller}"));
+            }
+        }
+    }
+
+    /// Texts that can't be empty.
+    fn texts(&mut self) {
+        let config = self.config;
+        for (path, is_empty) in [
+            ("data_dir", config.data_dir.as_os_str().is_empty()),
+            ("openai.model", config.openai.model.trim().is_empty()),
+            ("openai.voice", config.openai.voice.trim().is_empty()),
+        ] {
+            if is_empty {
+                self.error(path, "is empty", "give a value, or leave the setting out to have its default");
+            }
+        }
+        if config.local.speech == LocalSpeech::Piper && config.local.piper_model.as_os_str().is_empty() {
+            let remedy = "name piper's voice file (….onnx), or choose another local.speech";
+            self.error("local.piper_model", "is empty, and local.speech is piper", remedy);
+        }
+    }
+
+    /// What must hold before strangers can reach the service.
+    fn strangers(&mut self) {
+        let config = self.config;
+        let listen = config.http.listen;
+        if listen.ip().is_loopback() {
+            if !config.twilio.validate_signatures {
+                let problem = "is false: whoever reaches this address can place calls";
+                self.warning("twilio.validate_signatures", problem, "use it for trials only");
+            }
+        } else {
+            self.open_to_strangers(&listen.to_string());
+        }
+        match &config.http.public_url {
+            Some(url) => self.public_url(url),
+            None if config.twilio.auth_token.is_some() => {
+                let problem = "is empty: signatures are checked over the address in the request, which a proxy changes";
+                self.warning("http.public_url", problem, "give the address that Twilio calls");
+            }
+            None => {}
+        }
+    }
+
+    fn open_to_strangers(&mut self, listen: &str) {
+        let config = self.config;
+        let why = format!("while http.listen is {listen}, where strangers can reach it");
+        let or = "or listen on 127.0.0.1";
+        if config.twilio.auth_token.is_none() {
+            let remedy = format!("set the variable TWILIO_AUTH_TOKEN or TWILIO_AUTH_TOKEN_FILE, {or}");
+            self.error("twilio.auth_token", format!("is not set, {why}"), remedy);
+        }
+        if config.http.public_url.as_ref().is_none_or(|url| url.scheme() != "https") {
+            let remedy = format!("give the https:// address under which Twilio reaches you, {or}");
+            self.error("http.public_url", format!("is no https:// address, {why}"), remedy);
+        }
+        if !config.twilio.validate_signatures {
+            self.error("twilio.validate_signatures", format!("is false, {why}"), format!("set it to true, {or}"));
+        }
+    }
+
+    fn public_url(&mut self, url: &Url) {
+        let is_bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        if !matches!(url.scheme(), "http" | "https") || !is_bare || url.host().is_none() {
+            let remedy = "give it as in https://calls.example.com, without user, query or fragment";
+            self.error("http.public_url", "is not the plain address of a web server", remedy);
+        }
+    }
+
+    /// The services that calls need.
+    fn services(&mut self) {
+        let config = self.config;
+        self.safe_url("openai.url", &config.openai.url, "wss", "ws");
+        self.safe_url("twilio.api_url", &config.twilio.api_url, "https", "http");
+        if config.agent.provider == AgentProvider::OpenAi && config.openai.api_key.is_none() {
+            let remedy = "set the variable OPENAI_API_KEY or OPENAI_API_KEY_FILE, or agent.provider to \"local\"";
+            self.error("openai.api_key", "is not set, and agent.provider is openai", remedy);
+        }
+        if config.twilio.auth_token.is_none() {
+            let remedy = "to take calls from Twilio, set the variable TWILIO_AUTH_TOKEN or TWILIO_AUTH_TOKEN_FILE";
+            if config.twilio.auth_token_previous.is_some() {
+                self.error("twilio.auth_token", "is not set, but twilio.auth_token_previous is", remedy);
+            } else if config.http.listen.ip().is_loopback() && config.twilio.validate_signatures {
+                self.warning("twilio.auth_token", "is not set: every webhook is refused as unsigned", remedy);
+            }
+        }
+        if config.database_url().kind() == DatabaseKind::Postgres && !cfg!(feature = "postgres") {
+            let remedy = "build with `--features postgres`, or use sqlite:path";
+            self.error("database.url", "names PostgreSQL, which this build does not have", remedy);
+        }
+    }
+
+    fn safe_url(&mut self, path: &str, url: &Url, safe: &str, local: &str) {
+        let is_safe = url.scheme() == safe || url.scheme() == local && is_loopback(url);
+        if !is_safe || url.host().is_none() {
+            let remedy = format!("give a {safe}:// address; {local}:// only for 127.0.0.1");
+            let problem = format!("is {}://: a key would travel where others can read it", url.scheme());
+            self.error(path, problem, remedy);
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            self.error(path, "holds a user or a password", "leave it out; secrets have variables of their own");
+        }
+    }
+
+    fn businesses(&mut self, indices: &[usize]) {
+        let config = self.config;
+        if config.business.is_empty() {
+            self.warning("business", "there is none: every call is refused", "give a [[business]] with a number");
+        }
+        if config.source("business") == Source::Shipped {
+            let problem = "only the shipped business Reception, which answers every number";
+            self.warning("business", problem, "give a [[business]] of your own in a file that --config names");
+        }
+        for (place, business) in indices.iter().zip(&config.business) {
+            let at = format!("business[{place}]");
+            let before = || indices.iter().zip(&config.business).take_while(|(other, _)| *other < place);
+            if let Some((other, _)) = before().find(|(_, other)| other.name == business.name) {
+                let problem = format!("is the name of business[{other}] too");
+                self.error(&format!("{at}.name"), problem, "give each business a name of its own");
+            }
+            if let Some((other, _)) = before().find(|(_, other)| other.number == business.number) {
+                let problem = format!("is the number of business[{other}] too");
+                self.error(&format!("{at}.number"), problem, "give each number, and \"*\", to one business");
+            }
+            if business.prompt.chars().count() > 32_768 {
+                let problem = format!("has {} characters", business.prompt.chars().count());
+                self.error(&format!("{at}.prompt"), problem, "give at most 32768");
+            }
+            if !is_language_tag(&business.language) {
+                let remedy = "give a BCP 47 tag, as in en-US or de";
+                self.error(&format!("{at}.language"), format!("{:?} is no language", business.language), remedy);
+            }
+            let own = business.transfer_to.clone().map(CalledNumber::Exact);
+            if own.is_some_and(|own| own == business.number) {
+                let problem = "is the business's own number: callers would go round in circles";
+                self.error(&format!("{at}.transfer_to"), problem, "give the number of a person, or leave it out");
+            }
+        }
+    }
+}
+
+/// Each number with the least and the most it may be, as `config/default.toml` says.
+pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
+    let Config { http, database, openai, vad, endpoint, playout, barge_in, silence, limits, media, .. } = config;
+    let mut ranges: Vec<(&'static str, f64, f64, f64)> = vec![("http.workers", http.workers as f64, 0.0, 256.0)];
+    let mut range = |path, value: f64, least: u32, most: u32| ranges.push((path, value, least.into(), most.into()));
+
+    range("http.max_connections", http.max_connections as f64, 1, 100_000);
+    range("http.request_timeout_ms", http.request_timeout_ms.into(), 1, 60_000);
+    range("http.max_body_bytes", http.max_body_bytes as f64, 1_024, 1_048_576);
+    range("http.drain_ms", http.drain_ms.into(), 0, 3_600_000);
+    range("database.pool", database.pool.into(), 1, 100);
+    range("database.connect_timeout_ms", database.connect_timeout_ms.into(), 1, 60_000);
+    range("database.patience_ms", database.patience_ms.into(), 1, 5_000);
+    range("openai.vad_threshold", openai.vad_threshold.into(), 0, 1);
+    range("openai.vad_prefix_ms", openai.vad_prefix_ms.into(), 0, 2_000);
+    range("openai.vad_silence_ms", openai.vad_silence_ms.into(), 100, 5_000);
+    range("openai.connect_timeout_ms", openai.connect_timeout_ms.into(), 100, 30_000);
+    range("openai.renew_before_ms", openai.renew_before_ms.into(), 1_000, 600_000);
+    range("vad.aggressiveness", vad.aggressiveness.into(), 0, 3);
+    range("vad.energy_threshold", vad.energy_threshold.into(), 1, 32_767);
+    range("vad.confidence_threshold", vad.confidence_threshold.into(), 0, 1);
+    range("endpoint.start_ms", endpoint.start_ms.into(), 20, 1_000);
+    range("endpoint.hangover_ms", endpoint.hangover_ms.into(), 100, 5_000);
+    range("endpoint.max_utterance_ms", endpoint.max_utterance_ms.into(), 1_000, 300_000);
+    range("playout.preroll_ms", playout.preroll_ms.into(), 0, 2_000);
+    range("playout.lead_ms", playout.lead_ms.into(), 20, 200);
+    range("playout.mark_every_ms", playout.mark_every_ms.into(), 20, 5_000);
+    range("playout.max_queue_ms", playout.max_queue_ms.into(), 1_000, 3_600_000);
+    range("barge_in.min_speech_ms", barge_in.min_speech_ms.into(), 20, 5_000);
+    range("barge_in.initial_protection_ms", barge_in.initial_protection_ms.into(), 0, 5_000);
+    range("barge_in.greeting_protection_ms", barge_in.greeting_protection_ms.into(), 0, 5_000);
+    range("barge_in.cooldown_ms", barge_in.cooldown_ms.into(), 0, 5_000);
+    range("barge_in.post_playout_protection_ms", barge_in.post_playout_protection_ms.into(), 0, 5_000);
+    range("silence.filler_after_ms", silence.filler_after_ms.into(), 100, 60_000);
+    range("silence.give_up_after_ms", silence.give_up_after_ms.into(), 100, 60_000);
+    range("silence.agent_ready_within_ms", silence.agent_ready_within_ms.into(), 500, 60_000);
+    range("silence.caller_reprompt_after_ms", silence.caller_reprompt_after_ms.into(), 1_000, 600_000);
+    range("silence.caller_reprompts", silence.caller_reprompts.into(), 0, 20);
+    range("limits.max_call_ms", limits.max_call_ms.into(), 1_000, 14_400_000);
+    range("limits.drain_ms", limits.drain_ms.into(), 100, 60_000);
+    range("limits.transcript_wait_ms", limits.transcript_wait_ms.into(), 100, 60_000);
+    range("limits.max_agent_turns", limits.max_agent_turns.into(), 1, 100);
+    range("media.start_timeout_ms", media.start_timeout_ms.into(), 100, 30_000);
+    range("media.token_max_age_s", media.token_max_age_s.into(), 10, 3_600);
+    range("media.max_message_bytes", media.max_message_bytes as f64, 4_096, 1_048_576);
+    range("media.idle_timeout_ms", media.idle_timeout_ms.into(), 1_000, 600_000);
+    ranges
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
+        Some(Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+/// Whether it looks like a BCP 47 tag: parts of 1 to 8 letters or digits, the first of them letters.
+fn is_language_tag(text: &str) -> bool {
+    let is_part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let first = text.split('-').next().unwrap_or_default();
+    text.split('-').all(is_part) && first.bytes().all(|byte| byte.is_ascii_alphabetic()) && first.len() > 1
+}

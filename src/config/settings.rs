@@ -1,0 +1,235 @@
+//! The sections of the configuration that belong to no part of the engine. `config/default.toml` has the units,
+//! ranges, defaults and reasons.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::database_url::DatabaseUrl;
+use super::optional;
+use crate::engine::call::TurnOwner;
+use crate::engine::ids::AccountSid;
+
+/// `[http]`: the socket on which carriers and operators reach the service.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HttpSettings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The address under which Twilio reaches the service; `None` takes it from the request.
+    #[serde(with = "optional")]
+    pub public_url: Option<Url>,
+    /// Threads; 0 means one for each processor.
+    pub workers: usize,
+    /// Open connections for each thread.
+    pub max_connections: usize,
+    /// For a request's head.
+    pub request_timeout_ms: u32,
+    /// Of a webhook.
+    pub max_body_bytes: usize,
+    /// For calls to end by themselves after the service was told to stop.
+    pub drain_ms: u32,
+}
+
+/// `[database]`: the one record of each call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DatabaseSettings {
+    /// Where it is; `None` means SQLite under `data_dir`. See [`super::Config::database_url`].
+    #[serde(with = "optional")]
+    pub url: Option<DatabaseUrl>,
+    /// Connections.
+    pub pool: u32,
+    /// For a connection to open.
+    pub connect_timeout_ms: u32,
+    /// For a write, before a webhook is answered without it.
+    pub patience_ms: u32,
+}
+
+/// `[twilio]`: the carrier.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TwilioSettings {
+    /// Whose calls they are.
+    #[serde(with = "optional")]
+    pub account_sid: Option<AccountSid>,
+    /// Twilio's REST interface.
+    #[serde(with = "optional::parsed")]
+    pub api_url: Url,
+    /// Whether webhooks and media sockets must be signed.
+    pub validate_signatures: bool,
+    /// Signs and checks.
+    #[serde(skip)]
+    pub auth_token: Option<SecretString>,
+    /// Checks only, while the token is being changed.
+    #[serde(skip)]
+    pub auth_token_previous: Option<SecretString>,
+}
+
+/// `[agent]`: who speaks with the caller.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AgentSettings {
+    /// The voice agent.
+    pub provider: AgentProvider,
+}
+
+/// The voice agents there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AgentProvider {
+    /// The built-in receptionist.
+    Local,
+    /// OpenAI Realtime.
+    OpenAi,
+}
+
+/// `[openai]`: OpenAI Realtime.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OpenAiSettings {
+    /// The WebSocket, without the model.
+    #[serde(with = "optional::parsed")]
+    pub url: Url,
+    /// The model that listens and speaks.
+    pub model: String,
+    /// The voice, unless a business names its own.
+    pub voice: String,
+    /// How audio travels.
+    pub audio: OpenAiAudio,
+    /// Who begins responses.
+    pub turns: TurnOwner,
+    /// The model that writes down what the caller said; empty: none.
+    pub transcription_model: String,
+    /// Of the vendor's detector, 0 to 1.
+    pub vad_threshold: f32,
+    /// Of the vendor's detector.
+    pub vad_prefix_ms: u32,
+    /// Of the vendor's detector.
+    pub vad_silence_ms: u32,
+    /// What the vendor filters out before it listens.
+    pub noise_reduction: NoiseReduction,
+    /// For connecting and confirming the settings.
+    pub connect_timeout_ms: u32,
+    /// Before the vendor's time limit.
+    pub renew_before_ms: u32,
+    /// The key.
+    #[serde(skip)]
+    pub api_key: Option<SecretString>,
+}
+
+/// How audio travels to OpenAI and back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OpenAiAudio {
+    /// G.711 µ-law at 8 kHz.
+    Pcmu,
+    /// 16-bit linear at 24 kHz.
+    Pcm24,
+}
+
+/// What OpenAI filters out before it listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoiseReduction {
+    /// For a microphone at the mouth.
+    NearField,
+    /// For a microphone in the room.
+    FarField,
+    /// Nothing.
+    Off,
+}
+
+/// `[local]`: the built-in receptionist.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LocalSettings {
+    /// What it speaks with.
+    pub speech: LocalSpeech,
+    /// piper's voice file; empty: none.
+    pub piper_model: PathBuf,
+}
+
+/// What the built-in receptionist speaks with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LocalSpeech {
+    /// Clips; for other texts the first program found.
+    Auto,
+    /// Recordings inside the program.
+    Clips,
+    /// The program flite.
+    Flite,
+    /// The program espeak-ng.
+    EspeakNg,
+    /// The program piper, with a voice file.
+    Piper,
+}
+
+/// `[media]`: the media socket.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MediaSettings {
+    /// For a new socket to present its token.
+    pub start_timeout_ms: u32,
+    /// Of a token, in seconds.
+    pub token_max_age_s: u32,
+    /// Of a message.
+    pub max_message_bytes: usize,
+    /// Without a message, before the socket is taken for dead.
+    pub idle_timeout_ms: u32,
+}
+
+/// `[recording]`: WAV files of calls.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RecordingSettings {
+    /// Whether calls are recorded.
+    pub enabled: bool,
+    /// Empty: under `data_dir`. See [`super::Config::recordings_dir`].
+    pub dir: PathBuf,
+}
+
+/// `[journal]`: journals of calls.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct JournalSettings {
+    /// Whether journals are written.
+    pub enabled: bool,
+    /// Empty: under `data_dir`. See [`super::Config::journals_dir`].
+    pub dir: PathBuf,
+}
+
+/// `[log]`: what the service says about itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LogSettings {
+    /// The least important line that is still written.
+    pub level: LogLevel,
+    /// For whom.
+    pub format: LogFormat,
+}
+
+/// How important a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Something is lost.
+    Error,
+    /// Something may be.
+    Warn,
+    /// A call began, a call ended.
+    Info,
+    /// For finding faults.
+    Debug,
+}
+
+/// For whom lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// People.
+    Terminal,
+    /// Machines: one JSON object for each line.
+    Json,
+}
+
+/// `[spool]`: what could not be written to the database yet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SpoolSettings {
+    /// Empty: under `data_dir`. See [`super::Config::spool_dir`].
+    pub dir: PathBuf,
+}

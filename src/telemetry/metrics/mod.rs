@@ -1,0 +1,247 @@
+//! What is counted. Labels are closed lists, so the number of time series is bounded by the code.
+
+mod family;
+mod label;
+mod mailbox;
+
+use prometheus::{Histogram, IntCounter, IntGauge, Registry, TextEncoder};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::call::{AgentCounter, AgentLoss, CallStats, FrameDrop, HangupCause};
+use crate::telemetry::{Event, Refusal};
+
+use family::{ByWord, CounterBy, Family, HistogramByWord, Register};
+pub(super) use label::Label;
+use label::{AgentNames, StatusCode, Word};
+pub use mailbox::MailboxMeter;
+use mailbox::Mailboxes;
+
+/// What [`render`](super::Telemetry::render) gives, as HTTP says it.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Every metric of the service.
+pub(super) struct Metrics {
+    registry: Registry,
+    agents: AgentNames,
+    mailboxes: Mailboxes,
+    config_warnings: IntCounter,
+    calls_live: IntGauge,
+    calls_begun: IntCounter,
+    calls_ended: CounterBy<HangupCause>,
+    calls_refused: CounterBy<Refusal>,
+    call_duration: Histogram,
+    webhooks: Family<(Word, StatusCode)>,
+    webhook_duration: HistogramByWord,
+    status_changes: ByWord,
+    spooled: ByWord,
+    spool_replayed: IntCounter,
+    spool_failures: IntCounter,
+    spool_rejected: IntCounter,
+    database_up: IntGauge,
+    database_losses: IntCounter,
+    media_faults: ByWord,
+    caller_frames_dropped: CounterBy<FrameDrop>,
+    agent_losses: Family<(String, AgentLoss)>,
+    agent_events: Family<(String, AgentCounter)>,
+    barge_ins: IntCounter,
+    barge_in_reaction: Histogram,
+    first_audio: HistogramByWord,
+    panics: ByWord,
+    call_file_failures: ByWord,
+    carrier_failures: IntCounter,
+    of_calls: OfCalls,
+    pub(super) log_lines_dropped: IntCounter,
+    pub(super) log_lines_held_back: IntCounter,
+}
+
+/// Figures that each call brings at its end.
+struct OfCalls {
+    caller_frames: IntCounter,
+    forwarded_frames: IntCounter,
+    agent_frames: IntCounter,
+    underflow_events: IntCounter,
+    underflow_frames: IntCounter,
+    vad_frames: IntCounter,
+    vad_speech_frames: IntCounter,
+    turns: IntCounter,
+    responses: IntCounter,
+    ignored_inputs: IntCounter,
+}
+
+const CALL_SECONDS: &[f64] = &[5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_200.0, 3_600.0];
+/// 0.35 s is what a webhook may take.
+const WEBHOOK_SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.35, 0.5, 1.0, 2.5, 5.0, 15.0];
+/// 0.06 s is what a barge-in may take.
+const BARGE_IN_SECONDS: &[f64] = &[0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0];
+const FIRST_AUDIO_SECONDS: &[f64] = &[0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0];
+
+impl Metrics {
+    pub(super) fn new() -> Self {
+        let registry = Registry::new();
+        let r = Register(&registry);
+        r.info("build_info", "Always 1; the label says which version runs.", "version", env!("CARGO_PKG_VERSION"));
+        let database_up = r.gauge("database_up", "Whether the database answered when it was last asked: 1 or 0.");
+        database_up.set(1);
+        Self {
+            agents: AgentNames::default(),
+            mailboxes: Mailboxes::new(&r),
+            config_warnings: r
+                .counter("config_warnings_total", "Findings of the configuration that work all the same."),
+            calls_live: r.gauge("calls_live", "Calls that have begun and not ended."),
+            calls_begun: r.counter("calls_begun_total", "Calls answered."),
+            calls_ended: r.counter_by("calls_ended_total", "Calls over, by who ended them and why."),
+            calls_refused: r.counter_by("calls_refused_total", "Calls not taken, by why."),
+            call_duration: r.histogram("call_duration_seconds", "From the answer to the end.", CALL_SECONDS),
+            webhooks: r.family("webhooks_answered_total", "Webhooks answered, by path and HTTP status."),
+            webhook_duration: r.histogram_by_word(
+                "webhook_duration_seconds",
+                "endpoint",
+                "From the first byte of a webhook to its answer.",
+                WEBHOOK_SECONDS,
+            ),
+            status_changes: r.by_word(
+                "status_changes_total",
+                "result",
+                "Status changes stored, by whether they changed the row.",
+            ),
+            spooled: r.by_word("spooled_total", "kind", "Records that wait for the database, by kind."),
+            spool_replayed: r.counter("spool_replayed_total", "Records that came from the spool into the database."),
+            spool_failures: r.counter("spool_failures_total", "Records that the spool could not take."),
+            spool_rejected: r.counter("spool_rejected_total", "Records that the database will never take."),
+            database_losses: r.counter("database_losses_total", "Times that the database did not answer."),
+            media_faults: r.by_word(
+                "media_faults_total",
+                "kind",
+                "Messages on media sockets that made no sense, by what was wrong.",
+            ),
+            caller_frames_dropped: r.counter_by(
+                "caller_frames_dropped_total",
+                "Frames of 20 ms of callers that did not reach the agent, by why.",
+            ),
+            agent_losses: r.family("agent_losses_total", "Voice agents lost during a call, by how."),
+            agent_events: r.family("agent_events_total", "What voice agents count, by what."),
+            barge_ins: r.counter("barge_ins_total", "Times that a caller interrupted the agent."),
+            barge_in_reaction: r.histogram(
+                "barge_in_reaction_seconds",
+                "From the detector's report to clear on the wire.",
+                BARGE_IN_SECONDS,
+            ),
+            first_audio: r.histogram_by_word(
+                "first_audio_seconds",
+                "of",
+                "From the moment a greeting or an answer was due to its first audio.",
+                FIRST_AUDIO_SECONDS,
+            ),
+            panics: r.by_word("panics_caught_total", "actor", "Panics caught, by kind of actor."),
+            call_file_failures: r.by_word(
+                "call_file_failures_total",
+                "kind",
+                "Files of calls that could not be written, by kind.",
+            ),
+            carrier_failures: r.counter("carrier_failures_total", "Requests that the carrier did not fulfil."),
+            of_calls: OfCalls::new(&r),
+            log_lines_dropped: r.counter("log_lines_dropped_total", "Log lines for which there was no room."),
+            log_lines_held_back: r
+                .counter("log_lines_held_back_total", "Log lines not written because the same was just said."),
+            database_up,
+            registry,
+        }
+    }
+
+    /// Counts an event.
+    pub(super) fn count(&self, event: &Event<'_>) {
+        match *event {
+            Event::ServiceStarted { .. } | Event::ServiceStopping => {}
+            Event::ConfigWarning { .. } => self.config_warnings.inc(),
+            Event::CallBegan { .. } => {
+                self.calls_begun.inc();
+                self.calls_live.inc();
+            }
+            Event::CallEnded { cause, stats, .. } => self.count_call(cause, stats),
+            Event::CallRefused { why } => self.calls_refused.of(why).inc(),
+            Event::WebhookAnswered { endpoint, status, took } => {
+                self.webhooks.of(&(Word(endpoint), StatusCode(status))).inc();
+                self.webhook_duration.of(endpoint).observe(took.as_secs_f64());
+            }
+            Event::StatusStored { changed } => {
+                self.status_changes.of(if changed { "changed" } else { "known" }).inc();
+            }
+            Event::Spooled { kind } => self.spooled.of(kind).inc(),
+            Event::SpoolReplayed { records } => self.spool_replayed.inc_by(records),
+            Event::SpoolFailed { .. } => self.spool_failures.inc(),
+            Event::SpoolRejected { .. } => self.spool_rejected.inc(),
+            Event::DatabaseLost { .. } => {
+                self.database_losses.inc();
+                self.database_up.set(0);
+            }
+            Event::DatabaseBack => self.database_up.set(1),
+            Event::MediaFault { kind } => self.media_faults.of(kind).inc(),
+            Event::FrameDropped { why } => self.caller_frames_dropped.of(why).inc(),
+            Event::AgentLost { agent, loss, .. } => self.agent_losses.of(&(self.agents.bounded(agent), loss)).inc(),
+            Event::AgentCounted { agent, counter } => {
+                self.agent_events.of(&(self.agents.bounded(agent), counter)).inc();
+            }
+            Event::BargeIn { reaction } => {
+                self.barge_ins.inc();
+                self.barge_in_reaction.observe(reaction.as_secs_f64());
+            }
+            Event::FirstAudio { of, after } => self.first_audio.of(of).observe(after.as_secs_f64()),
+            Event::PanicCaught { actor, .. } => self.panics.of(actor).inc(),
+            Event::CallFileFailed { kind, .. } => self.call_file_failures.of(kind).inc(),
+            Event::CarrierFailed { .. } => self.carrier_failures.inc(),
+        }
+    }
+
+    fn count_call(&self, cause: HangupCause, stats: &CallStats) {
+        self.calls_live.dec();
+        self.calls_ended.of(cause).inc();
+        self.call_duration.observe(stats.length.as_secs_f64());
+        self.of_calls.add(stats);
+    }
+
+    pub(super) fn mailbox(&self, kind: &'static str) -> Arc<MailboxMeter> {
+        self.mailboxes.meter(kind)
+    }
+
+    pub(super) fn render(&self) -> String {
+        // The encoder refuses only names and labels that `Register` would have refused before.
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+impl OfCalls {
+    fn new(r: &Register<'_>) -> Self {
+        Self {
+            caller_frames: r.counter("caller_frames_total", "Frames of 20 ms that came from callers, of ended calls."),
+            forwarded_frames: r.counter("forwarded_frames_total", "… of which agents got so many."),
+            agent_frames: r.counter("agent_frames_total", "Frames of 20 ms that were sent to callers, of ended calls."),
+            underflow_events: r.counter("underflow_events_total", "Times that a response ran dry while it was played."),
+            underflow_frames: r.counter("underflow_frames_total", "Frames of 20 ms that were missing then."),
+            vad_frames: r.counter("vad_frames_total", "Frames that the voice activity detector judged."),
+            vad_speech_frames: r.counter("vad_speech_frames_total", "… of which it took so many for speech."),
+            turns: r.counter("turns_total", "Turns stored, of both sides."),
+            responses: r.counter("responses_total", "Answers that were heard."),
+            ignored_inputs: r
+                .counter("ignored_inputs_total", "Inputs of call machines that made no sense when they came."),
+        }
+    }
+
+    fn add(&self, stats: &CallStats) {
+        self.caller_frames.inc_by(stats.caller_frames);
+        self.forwarded_frames.inc_by(stats.forwarded_frames);
+        self.agent_frames.inc_by(stats.agent_frames);
+        self.underflow_events.inc_by(stats.underflow_events);
+        self.underflow_frames.inc_by(stats.underflow_frames);
+        self.vad_frames.inc_by(stats.vad_frames);
+        self.vad_speech_frames.inc_by(stats.vad_speech_frames);
+        self.turns.inc_by(stats.turns.into());
+        self.responses.inc_by(stats.responses.into());
+        self.ignored_inputs.inc_by(stats.ignored_inputs);
+    }
+}
+
+/// Seconds as Prometheus wants them.
+fn seconds(time: Duration) -> f64 {
+    time.as_secs_f64()
+}
