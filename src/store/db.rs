@@ -1,0 +1,67 @@
+//! One connection to either database, and the transaction that both understand.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
+#[cfg(feature = "postgres")]
+use diesel::pg::PgConnection;
+use diesel::sqlite::SqliteConnection;
+
+use super::error::Fault;
+
+/// Writes a query once for both databases: `both!(conn, |c| query.execute(c))`.
+///
+/// The body is compiled once per database, so that what Diesel offers to only one kind of connection at a
+/// time (upserts, `RETURNING`) works on both.
+macro_rules! both {
+    ($conn:expr, |$c:ident| $body:expr) => {
+        match $conn {
+            $crate::store::db::Conn::Sqlite($c) => $body,
+            #[cfg(feature = "postgres")]
+            $crate::store::db::Conn::Postgres($c) => $body,
+        }
+    };
+}
+pub(super) use both;
+
+/// A connection, by database.
+pub(super) enum Conn {
+    Sqlite(SqliteConnection),
+    #[cfg(feature = "postgres")]
+    Postgres(PgConnection),
+}
+
+/// A connection, and what keeps its writers apart.
+pub(super) struct Db {
+    pub conn: Conn,
+    /// SQLite has one writer at a time and makes the others poll for their turn with growing pauses; within
+    /// one process they wait here instead, and are woken.
+    pub gate: Option<Arc<Mutex<()>>>,
+}
+
+impl Db {
+    /// Does `work` wholly or not at all.
+    ///
+    /// On SQLite it takes the write lock at once: a transaction that reads first and wants to write later is
+    /// refused as locked, whatever its patience.
+    pub fn transaction<T>(&mut self, work: impl FnOnce(&mut Conn) -> Result<T, Fault>) -> Result<T, Fault> {
+        let _turn = self.gate.as_ref().map(|gate| gate.lock().unwrap_or_else(PoisonError::into_inner));
+        match &mut self.conn {
+            Conn::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE")?,
+            #[cfg(feature = "postgres")]
+            Conn::Postgres(c) => AnsiTransactionManager::begin_transaction(c)?,
+        }
+        match work(&mut self.conn) {
+            Ok(done) => {
+                both!(&mut self.conn, |c| AnsiTransactionManager::commit_transaction(c))?;
+                Ok(done)
+            }
+            Err(fault) => match both!(&mut self.conn, |c| AnsiTransactionManager::rollback_transaction(c)) {
+                Ok(()) => Err(fault),
+                // A record that is at fault stays at fault; but a connection that can't roll back is no use.
+                Err(error) if fault.is_the_records() => Err(Fault::Closed(error.to_string())),
+                Err(_) => Err(fault),
+            },
+        }
+    }
+}

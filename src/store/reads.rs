@@ -1,0 +1,104 @@
+//! What can be asked, named after what the asker wants.
+
+use diesel::prelude::*;
+
+use crate::engine::call::Turn;
+use crate::engine::ids::CallSid;
+use crate::engine::status::{CallRow, StatusChange};
+
+use super::Store;
+use super::db::{Conn, both};
+use super::error::{Fault, StoreError};
+use super::record::{CallEnd, CallEventRecord};
+use super::rows::{CallEndRow, CallEventRow, CallsRow, StatusEventRow, TurnRow};
+use super::schema::{call_ends, call_events, calls, status_events, turns};
+use super::shared::locked;
+
+/// Every question blocks for as long as the database does: ask where blocking is allowed, never on an arbiter.
+impl Store {
+    /// What is known of a call; `None` if nobody has told of it.
+    pub fn call(&self, call: &CallSid) -> Result<Option<CallRow>, StoreError> {
+        self.ask(|conn| {
+            both!(conn, |c| calls::table.find(call.as_str()).select(CallsRow::as_select()).first(c).optional())?
+                .map(CallRow::try_from)
+                .transpose()
+        })
+    }
+
+    /// What was said on a call, in order.
+    pub fn turns(&self, call: &CallSid) -> Result<Vec<Turn>, StoreError> {
+        self.ask(|conn| {
+            both!(conn, |c| turns::table
+                .filter(turns::call_sid.eq(call.as_str()))
+                .order(turns::number)
+                .select(TurnRow::as_select())
+                .load(c))?
+            .into_iter()
+            .map(TurnRow::into_turn)
+            .collect()
+        })
+    }
+
+    /// A call's timeline, in order.
+    pub fn call_events(&self, call: &CallSid) -> Result<Vec<CallEventRecord>, StoreError> {
+        self.ask(|conn| {
+            both!(conn, |c| call_events::table
+                .filter(call_events::call_sid.eq(call.as_str()))
+                .order(call_events::seq)
+                .select(CallEventRow::as_select())
+                .load(c))?
+            .into_iter()
+            .map(CallEventRow::into_event)
+            .collect()
+        })
+    }
+
+    /// Everything that carriers said about a call, each once, by the time at which it happened.
+    pub fn status_history(&self, call: &CallSid) -> Result<Vec<StatusChange>, StoreError> {
+        self.ask(|conn| {
+            both!(conn, |c| status_events::table
+                .filter(status_events::call_sid.eq(call.as_str()))
+                .order((status_events::occurred_at, status_events::event_key))
+                .select(StatusEventRow::as_select())
+                .load(c))?
+            .into_iter()
+            .map(StatusEventRow::into_change)
+            .collect()
+        })
+    }
+
+    /// How a call ended; `None` while it goes on. A call of this node is answered from memory, also before its
+    /// row is committed and while the database is away.
+    pub fn call_end(&self, call: &CallSid) -> Result<Option<CallEnd>, StoreError> {
+        if let Some(end) = self.recent_call_end(call) {
+            return Ok(Some(end));
+        }
+        self.ask(|conn| {
+            both!(conn, |c| call_ends::table.find(call.as_str()).select(CallEndRow::as_select()).first(c).optional())?
+                .map(CallEndRow::into_end)
+                .transpose()
+        })
+    }
+
+    /// How a call of this node ended, from memory. Never blocks.
+    pub fn recent_call_end(&self, call: &CallSid) -> Option<CallEnd> {
+        locked(&self.shared.ends).get(call).cloned()
+    }
+
+    /// Asks the database for nothing.
+    pub fn ping(&self) -> Result<(), StoreError> {
+        self.ask(|conn| Ok(both!(conn, |c| diesel::sql_query("SELECT 1").execute(c)).map(drop)?))
+    }
+
+    fn ask<T>(&self, question: impl FnOnce(&mut Conn) -> Result<T, Fault>) -> Result<T, StoreError> {
+        if !self.shared.is_up() {
+            return Err(StoreError::Unavailable(self.shared.why_down()));
+        }
+        let mut db = self.readers.get().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let answer = question(&mut db.conn);
+        if let Err(Fault::Closed(error) | Fault::Away(error)) = &answer {
+            self.shared.database_lost(error);
+        }
+        Ok(answer?)
+    }
+}

@@ -1,0 +1,79 @@
+//! The tables, for both databases. Private to the store; must agree with `migrations/`.
+
+diesel::table! {
+    calls (call_sid) {
+        call_sid -> Text,
+        status -> Text,
+        duration_s -> BigInt,
+        direction -> Nullable<Text>,
+        direction_rank -> Nullable<SmallInt>,
+        parent_call_sid -> Nullable<Text>,
+        parent_rank -> Nullable<SmallInt>,
+        business -> Nullable<Text>,
+        business_rank -> Nullable<SmallInt>,
+        from_party -> Nullable<Text>,
+        from_rank -> Nullable<SmallInt>,
+        to_party -> Nullable<Text>,
+        to_rank -> Nullable<SmallInt>,
+        created_at -> BigInt,
+        answered_at -> Nullable<BigInt>,
+        ended_at -> Nullable<BigInt>,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    status_events (call_sid, event_key) {
+        call_sid -> Text,
+        event_key -> Text,
+        status -> Text,
+        source -> Text,
+        occurred_at -> BigInt,
+        change_json -> Text,
+    }
+}
+
+diesel::table! {
+    turns (call_sid, number) {
+        call_sid -> Text,
+        number -> BigInt,
+        speaker -> Text,
+        text -> Text,
+        heard_text -> Text,
+        confidence -> Nullable<Float>,
+        started_ms -> BigInt,
+        ended_ms -> BigInt,
+        interrupted -> Bool,
+    }
+}
+
+diesel::table! {
+    call_events (call_sid, seq) {
+        call_sid -> Text,
+        seq -> BigInt,
+        at -> BigInt,
+        call_ms -> BigInt,
+        who -> Text,
+        what -> Text,
+        ids_json -> Text,
+    }
+}
+
+diesel::table! {
+    call_ends (call_sid) {
+        call_sid -> Text,
+        cause -> Text,
+        farewell -> Text,
+        dial_number -> Nullable<Text>,
+        stats_json -> Text,
+        ended_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    media_claims (call_sid) {
+        call_sid -> Text,
+        node -> Text,
+        claimed_at -> BigInt,
+    }
+}

@@ -1,0 +1,256 @@
+//! What the parts of the store share: whether the database answers, and the spool for when it doesn't.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::engine::ids::CallSid;
+
+use super::error::StoreError;
+use super::health::DatabaseState;
+use super::record::{CallEnd, Record};
+use super::settings::{StoreEvent, StoreSettings};
+use super::spool::Spool;
+use super::target::Target;
+
+/// How many claims and ends of calls are remembered: the calls of the last minutes, on the busiest node.
+const REMEMBERED_CALLS: usize = 65_536;
+
+/// Shared by the writers, the readers and the keeper.
+pub(super) struct Shared {
+    pub settings: StoreSettings,
+    pub target: Arc<Target>,
+    pub spool: Spool,
+    /// The calls whose media token was used here: whoever asks a second time is refused even while the
+    /// database is away.
+    pub claims: Mutex<Recent<()>>,
+    /// The ends of the calls of this node: the carrier asks how to go on before the row is committed.
+    pub ends: Mutex<Recent<CallEnd>>,
+    /// The calls that have a turn writer.
+    pub turn_writers: Mutex<HashSet<CallSid>>,
+    pub journal_waiting: AtomicU64,
+    database: Mutex<DatabaseState>,
+    is_up: AtomicBool,
+    keeper: Mutex<Signal>,
+    wake: Condvar,
+    spool_error: Mutex<Option<String>>,
+    rejected: AtomicU64,
+    lost: AtomicU64,
+}
+
+#[derive(Default)]
+struct Signal {
+    has_work: bool,
+    is_stopping: bool,
+}
+
+impl Shared {
+    pub fn new(settings: StoreSettings, target: Target, spool: Spool) -> Self {
+        Self {
+            settings,
+            target: Arc::new(target),
+            spool,
+            claims: Mutex::new(Recent::new(REMEMBERED_CALLS)),
+            ends: Mutex::new(Recent::new(REMEMBERED_CALLS)),
+            turn_writers: Mutex::default(),
+            journal_waiting: AtomicU64::new(0),
+            database: Mutex::new(DatabaseState::NotReady { error: "not connected yet".to_owned() }),
+            is_up: AtomicBool::new(false),
+            keeper: Mutex::default(),
+            wake: Condvar::new(),
+            spool_error: Mutex::default(),
+            rejected: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether it is worth asking the database.
+    pub fn is_up(&self) -> bool {
+        self.is_up.load(Ordering::Acquire)
+    }
+
+    pub fn database(&self) -> DatabaseState {
+        locked(&self.database).clone()
+    }
+
+    /// Why the database is not to be asked.
+    pub fn why_down(&self) -> String {
+        match self.database() {
+            DatabaseState::NotReady { error } => error,
+            DatabaseState::Up => "it was away a moment ago".to_owned(),
+            DatabaseState::Down { error } => error,
+        }
+    }
+
+    /// The database did not answer. Said once, until it is back.
+    pub fn database_lost(&self, error: &str) {
+        {
+            let mut database = locked(&self.database);
+            match &mut *database {
+                DatabaseState::Up => *database = DatabaseState::Down { error: error.to_owned() },
+                DatabaseState::NotReady { error: known } | DatabaseState::Down { error: known } => {
+                    error.clone_into(known);
+                    return;
+                }
+            }
+            self.is_up.store(false, Ordering::Release);
+        }
+        self.settings.observer.tell(StoreEvent::DatabaseLost { error });
+        self.wake_keeper();
+    }
+
+    /// The database answers. Only the keeper says so.
+    pub fn database_answers(&self) {
+        let mut database = locked(&self.database);
+        *database = DatabaseState::Up;
+        self.is_up.store(true, Ordering::Release);
+    }
+
+    /// Keeps records on the disk until the database takes them.
+    pub fn keep_in_spool(&self, records: &[Record]) -> Result<(), StoreError> {
+        let kept = self.spool.append(records);
+        self.note_spool(&kept);
+        kept?;
+        for record in records {
+            self.settings.observer.tell(StoreEvent::Spooled { kind: record.kind() });
+        }
+        self.wake_keeper();
+        Ok(())
+    }
+
+    /// Sets aside what the database will never take.
+    pub fn set_aside(&self, what: &impl Serialize, why: &str) -> Result<(), StoreError> {
+        let kept = self.spool.set_aside(what, why);
+        self.note_spool(&kept);
+        kept?;
+        self.rejected.fetch_add(1, Ordering::Relaxed);
+        self.settings.observer.tell(StoreEvent::RecordRejected { error: why });
+        Ok(())
+    }
+
+    /// A record could be kept nowhere.
+    pub fn record_lost(&self, kind: &'static str) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+        self.settings.observer.tell(StoreEvent::RecordLost { kind });
+    }
+
+    /// Remembers whether the spool can be used.
+    pub fn note_spool<T>(&self, result: &Result<T, StoreError>) {
+        let error = result.as_ref().err().map(ToString::to_string);
+        if let Some(error) = &error {
+            self.settings.observer.tell(StoreEvent::SpoolFailed { error });
+        }
+        *locked(&self.spool_error) = error;
+    }
+
+    pub fn spool_error(&self) -> Option<String> {
+        locked(&self.spool_error).clone()
+    }
+
+    pub fn rejected(&self) -> u64 {
+        self.rejected.load(Ordering::Relaxed)
+    }
+
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// There is something for the keeper to do.
+    pub fn wake_keeper(&self) {
+        locked(&self.keeper).has_work = true;
+        self.wake.notify_all();
+    }
+
+    /// The store is being closed.
+    pub fn stop(&self) {
+        locked(&self.keeper).is_stopping = true;
+        self.wake.notify_all();
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        locked(&self.keeper).is_stopping
+    }
+
+    /// Waits until there is work; `false` when the store is being closed.
+    pub fn wait_for_work(&self) -> bool {
+        let mut signal = self
+            .wake
+            .wait_while(locked(&self.keeper), |signal| !signal.has_work && !signal.is_stopping)
+            .unwrap_or_else(PoisonError::into_inner);
+        signal.has_work = false;
+        !signal.is_stopping
+    }
+
+    /// Waits for as long as told; `false` when the store is being closed.
+    pub fn pause(&self, length: Duration) -> bool {
+        let (signal, _) = self
+            .wake
+            .wait_timeout_while(locked(&self.keeper), length, |signal| !signal.is_stopping)
+            .unwrap_or_else(PoisonError::into_inner);
+        !signal.is_stopping
+    }
+}
+
+/// What was said of the last so many calls.
+pub(super) struct Recent<T> {
+    values: HashMap<CallSid, T>,
+    order: VecDeque<CallSid>,
+    capacity: usize,
+}
+
+impl<T> Recent<T> {
+    fn new(capacity: usize) -> Self {
+        Self { values: HashMap::new(), order: VecDeque::new(), capacity }
+    }
+
+    /// Remembers the first value of a call; `false` if there is one.
+    pub fn insert(&mut self, call: &CallSid, value: T) -> bool {
+        if self.values.contains_key(call) {
+            return false;
+        }
+        if self.order.len() >= self.capacity
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.values.remove(&oldest);
+        }
+        self.order.push_back(call.clone());
+        self.values.insert(call.clone(), value);
+        true
+    }
+
+    pub fn get(&self, call: &CallSid) -> Option<&T> {
+        self.values.get(call)
+    }
+
+    pub fn remove(&mut self, call: &CallSid) {
+        self.values.remove(call);
+        self.order.retain(|other| other != call);
+    }
+}
+
+/// The lock's content; no invariant of ours can be broken by a panic inside of it.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_calls_are_forgotten_and_the_first_word_stays() {
+        let call = |n: u8| format!("CA{n:032x}").parse::<CallSid>().unwrap();
+        let mut recent = Recent::new(2);
+        assert!(recent.insert(&call(1), "a"));
+        assert!(!recent.insert(&call(1), "b"));
+        assert_eq!(recent.get(&call(1)), Some(&"a"));
+        assert!(recent.insert(&call(2), "c"));
+        assert!(recent.insert(&call(3), "d"));
+        assert_eq!(recent.get(&call(1)), None);
+        recent.remove(&call(2));
+        assert!(recent.insert(&call(2), "e"));
+    }
+}
