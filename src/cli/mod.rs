@@ -67,7 +67,7 @@ pub enum Command {
                                watch a call\n  \
                            trunkline demo --json | jq .verdict\n      \
                                the same for a machine\n  \
-                           trunkline demo --out /tmp/call --keep\n      \
+                           trunkline demo --out /tmp/call\n      \
                                leave recording, journal and database behind to look at\n\n\
                            Exit code: 0 only if every promise held."
     )]
@@ -120,12 +120,9 @@ pub struct DemoArgs {
     /// Print one JSON object instead of a text for people
     #[arg(long)]
     pub json: bool,
-    /// Put the recording of the call into this directory [default: a temporary one]
+    /// Leave recording, journal and database in this directory [default: a new one among the temporary ones]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Keep the server's own folder (database, journal) as well
-    #[arg(long)]
-    pub keep: bool,
 }
 
 /// Options of `config check`.
