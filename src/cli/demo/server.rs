@@ -3,10 +3,14 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::twilio::fresh_sid;
+use crate::app::Server;
+use crate::cli::telemetry;
+use crate::config::Config;
 use crate::engine::call::{CallStats, HangupCause, Turn};
+use crate::telemetry::LogGuard;
 
 /// The address that the carrier knows. Everything for it is brought to the server on loopback, as by a proxy
 /// that ends TLS; so signatures are checked as they are in service.
@@ -63,6 +67,49 @@ impl CallFacts {
 }
 
 /// Starts the service with its data in `data_dir`, on a free port of the loopback interface.
+///
+/// # Errors
+///
+/// The folder can't be written, or no port is free.
 pub fn start(data_dir: &Path, identity: &Identity) -> Result<Box<dyn DemoServer>> {
-    anyhow::bail!("no service to start in {} for {}", data_dir.display(), identity.account_sid)
+    let mut config = Config::default();
+    config.data_dir = data_dir.to_owned();
+    config.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    config.http.public_url = Some(PUBLIC_URL.parse().context("the demo's address")?);
+    config.twilio.account_sid = Some(identity.account_sid.parse().context("the demo's account")?);
+    config.twilio.auth_token = Some(identity.auth_token.clone().into());
+    config.recording.enabled = true;
+    config.journal.enabled = true;
+    let (telemetry, log) = telemetry::start(&config);
+    Ok(Box::new(Service { server: Server::start(config, telemetry)?, _log: log }))
+}
+
+/// The service in this process, on threads of its own.
+struct Service {
+    server: Server,
+    _log: LogGuard,
+}
+
+impl DemoServer for Service {
+    fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    fn facts(&self, call_sid: &str) -> Result<CallFacts> {
+        let call = call_sid.parse().context("the call's id")?;
+        let store = self.server.store();
+        let row = store.call(&call)?;
+        let recording = self.server.files().recording_path(&call);
+        Ok(CallFacts {
+            status: row.as_ref().map(|row| row.status.as_str().to_owned()).unwrap_or_default(),
+            duration_s: row.as_ref().map(|row| row.duration_s).unwrap_or_default(),
+            turns: store.turns(&call)?,
+            end: store.call_end(&call)?.map(|end| (end.cause, end.stats)),
+            recording: recording.exists().then_some(recording),
+        })
+    }
+
+    fn stop(self: Box<Self>) {
+        self.server.stop();
+    }
 }
