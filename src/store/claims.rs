@@ -15,8 +15,16 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Claims that wait in the spool count as made.
+    /// Starts the thread that asks the database.
     pub fn start(shared: &Arc<Shared>) -> Result<Self, StoreError> {
+        let mut link = Link::new(Arc::clone(shared));
+        let database =
+            Worker::start("store-claims", move |claim: MediaClaim| link.run(|conn| claim_media(conn, &claim)))?;
+        Ok(Self { database: Mutex::new(database) })
+    }
+
+    /// Claims that an earlier process left in the spool count as made. To be called before the spool is emptied.
+    pub fn remember(shared: &Shared) -> Result<(), StoreError> {
         for segment in shared.spool.sealed() {
             for record in shared.spool.read(&segment)?.records {
                 if let Record::MediaClaim { claim } = record {
@@ -24,10 +32,7 @@ impl Claims {
                 }
             }
         }
-        let mut link = Link::new(Arc::clone(shared));
-        let database =
-            Worker::start("store-claims", move |claim: MediaClaim| link.run(|conn| claim_media(conn, &claim)))?;
-        Ok(Self { database: Mutex::new(database) })
+        Ok(())
     }
 
     /// Whether this claim is the call's first.

@@ -4,15 +4,17 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use diesel::RunQueryDsl;
+use diesel::prelude::*;
 
 use super::db::both;
 use super::error::{Fault, StoreError};
 use super::link::Link;
 use super::migrate::migrate;
 use super::record::Record;
+use super::schema::{call_ends, call_events, calls, media_claims, status_events, turns};
 use super::settings::StoreEvent;
 use super::shared::Shared;
 use super::target::ConnectFault;
@@ -30,9 +32,14 @@ const REPLAY_BATCH: usize = 256;
 pub(super) fn start(shared: &Arc<Shared>) -> Result<(), StoreError> {
     let (tell, told) = mpsc::sync_channel(1);
     let keeper = Keeper { shared: Arc::clone(shared), link: Link::new(Arc::clone(shared)), is_migrated: false };
-    spawn("store-keeper", move || keeper.run(&tell))?;
+    let thread = spawn("store-keeper", move || keeper.run(&tell))?;
     match told.recv_timeout(shared.settings.connect_timeout + Duration::from_secs(1)) {
-        Ok(first) => first,
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => {
+            // It ends with these words; the spool is free once it has. Had it panicked, there would be none.
+            thread.join().ok();
+            Err(error)
+        }
         Err(RecvTimeoutError::Timeout) => {
             shared.database_lost("no answer to the first connection yet");
             Ok(())
@@ -42,11 +49,10 @@ pub(super) fn start(shared: &Arc<Shared>) -> Result<(), StoreError> {
 }
 
 /// Starts a thread of the store.
-pub(super) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+pub(super) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(body)
-        .map(drop)
         .map_err(|error| StoreError::Unavailable(format!("the thread {name} can't be started: {error}")))
 }
 
@@ -103,9 +109,8 @@ impl Keeper {
                 return Ok(true);
             }
             if !self.shared.is_up() {
-                self.ping()?;
-                // A database that answers and yet takes nothing (a lock, a full disk) is not back: what waits
-                // in the spool is the proof.
+                self.probe()?;
+                // What waits in the spool is the last proof: a full disk, or a row that somebody holds.
                 self.replay_segment()?;
                 self.shared.database_answers();
                 self.shared.settings.observer.tell(StoreEvent::DatabaseBack);
@@ -131,9 +136,18 @@ impl Keeper {
         Ok(())
     }
 
-    fn ping(&mut self) -> Result<(), Fault> {
+    /// Whether every table could be written to now: a server that only answers (it is read-only, or somebody
+    /// holds a table's lock) is of no use. No row has an empty call sid.
+    fn probe(&mut self) -> Result<(), Fault> {
         self.link.run_anyway(|conn| {
-            both!(conn, |c| diesel::sql_query("SELECT 1").execute(c))?;
+            both!(conn, |c| {
+                diesel::delete(calls::table.filter(calls::call_sid.eq(""))).execute(c)?;
+                diesel::delete(status_events::table.filter(status_events::call_sid.eq(""))).execute(c)?;
+                diesel::delete(turns::table.filter(turns::call_sid.eq(""))).execute(c)?;
+                diesel::delete(call_events::table.filter(call_events::call_sid.eq(""))).execute(c)?;
+                diesel::delete(call_ends::table.filter(call_ends::call_sid.eq(""))).execute(c)?;
+                diesel::delete(media_claims::table.filter(media_claims::call_sid.eq(""))).execute(c)?;
+            });
             Ok(())
         })
     }

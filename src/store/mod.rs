@@ -76,8 +76,9 @@ pub fn open(settings: StoreSettings) -> Result<(Store, StatusWriter), StoreError
     let target = Target::parse(&settings.url, settings.connect_timeout, settings.busy_timeout)?;
     let spool = Spool::open(&settings.spool_dir, settings.spool_segment_bytes)?;
     let shared = Arc::new(Shared::new(settings, target, spool));
-    let claims = Claims::start(&shared)?;
+    Claims::remember(&shared)?;
     keeper::start(&shared)?;
+    let claims = Claims::start(&shared)?;
     let journal = Journal::start(&shared)?;
     let readers = Pool::builder()
         .max_size(shared.settings.read_connections)

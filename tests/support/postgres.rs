@@ -131,7 +131,7 @@ fn installed() -> Option<PathBuf> {
         .flatten()
         .map(|entry| entry.path().join("bin"))
         .chain(std::env::var_os("PATH").iter().flat_map(std::env::split_paths))
-        .filter(|bin| is_program(&bin.join("initdb")))
+        .filter(|bin| ["initdb", "pg_ctl", "createdb"].iter().all(|program| is_program(&bin.join(program))))
         .collect();
     found.sort();
     found.pop()

@@ -121,7 +121,7 @@ pub(super) fn read(path: &Path) -> io::Result<Contents> {
 #[cfg(test)]
 impl Active {
     /// A segment in a file that is there already.
-    pub fn on(path: PathBuf) -> Self {
+    pub(in crate::store) fn on(path: PathBuf) -> Self {
         let file = OpenOptions::new().append(true).open(&path).unwrap();
         Self { file, path, number: 0, bytes: 0, records: 0 }
     }
