@@ -1,1 +1,214 @@
-//! cli
+//! The command line: what a person types, and what they read.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, ConfigSources, Environment, Finding, Override};
+
+pub mod config_check;
+pub mod demo;
+pub mod out;
+pub mod report;
+pub mod serve;
+pub mod telemetry;
+
+use out::Out;
+
+/// The exit code for a configuration, or a command line, that can't be used. clap's own errors have it too.
+pub const UNUSABLE: u8 = 2;
+
+/// Trunkline answers telephone calls with an AI voice agent.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    long_about = "Trunkline answers telephone calls with an AI voice agent: it carries the caller's voice to the agent and \
+                  back, lets the caller interrupt, and keeps the one true record of each call.",
+    after_long_help = "Where to begin:\n  \
+                       trunkline demo            a whole call on this machine, in seconds, without any setting\n  \
+                       trunkline serve           answer calls\n  \
+                       trunkline config check    what is missing, and how to mend it",
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What Trunkline can be told to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Answer calls until told to stop
+    #[command(
+        long_about = "Answers calls until it is told to stop (Ctrl-C or SIGTERM): then it takes no new call, and gives \
+                      those that go on http.drain_ms to end.",
+        after_long_help = "Examples:\n  \
+                           trunkline serve\n      \
+                               listen on 127.0.0.1:8080, the built-in receptionist answers\n  \
+                           trunkline serve --config my.toml\n      \
+                               with settings of your own\n  \
+                           TWILIO_AUTH_TOKEN=… TRUNKLINE__HTTP__PUBLIC_URL=https://calls.example.com trunkline serve\n      \
+                               behind a proxy that Twilio reaches; point the number's webhooks at it\n  \
+                           OPENAI_API_KEY=… TRUNKLINE__AGENT__PROVIDER=openai trunkline serve\n      \
+                               OpenAI Realtime answers\n\n\
+                           Exit code: 0 after an orderly stop, 1 after a fault, 2 if the configuration can't be used."
+    )]
+    Serve(ServeArgs),
+    /// Play a whole call on this machine and show what happened
+    #[command(
+        long_about = "Plays a whole call on this machine: starts the real server in a temporary folder on free ports, and \
+                      plays Twilio and a caller against it, who speaks, interrupts the agent and hangs up. Shows the \
+                      turns, what was heard of them, the timings and a verdict. Needs no key, no network, no setting.",
+        after_long_help = "Examples:\n  \
+                           trunkline demo\n      \
+                               watch a call\n  \
+                           trunkline demo --json | jq .verdict\n      \
+                               the same for a machine\n  \
+                           trunkline demo --out /tmp/call --keep\n      \
+                               leave recording, journal and database behind to look at\n\n\
+                           Exit code: 0 only if every promise held."
+    )]
+    Demo(DemoArgs),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// What can be done with a configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say everything that is wrong with the configuration, and how to mend it
+    #[command(
+        long_about = "Reads the configuration just as `serve` does (the shipped defaults, the file, the environment) and \
+                      says everything that is wrong at once: the setting, where its value came from, and what to do. \
+                      Nothing is started and nothing is connected to. Secrets are never shown.",
+        after_long_help = "Examples:\n  \
+                           trunkline config check\n  \
+                           trunkline config check --config my.toml --explain\n      \
+                               list every setting, its value, and where it came from\n\n\
+                           Exit code: 0 if the service would start (warnings or not), 2 if it would not.\n\
+                           With --strict a warning gives 1."
+    )]
+    Check(ConfigCheckArgs),
+}
+
+/// Where the configuration is.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ConfigArgs {
+    /// A file of settings that differ from the defaults [default: the file that TRUNKLINE_CONFIG names, or none]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Options of `serve`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ServeArgs {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Listen here instead of at http.listen, as in 127.0.0.1:8080
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+}
+
+/// Options of `demo`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DemoArgs {
+    /// Print one JSON object instead of a text for people
+    #[arg(long)]
+    pub json: bool,
+    /// Put the recording of the call into this directory [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Keep the server's own folder (database, journal) as well
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// Options of `config check`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ConfigCheckArgs {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// List every setting with its value and where it came from
+    #[arg(long)]
+    pub explain: bool,
+    /// Exit with 1 if there are warnings
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// Parses the command line and does what it says.
+pub fn run() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(args) => serve::run(args),
+        Command::Demo(args) => demo::run(args),
+        Command::Config(ConfigCommand::Check(args)) => config_check::run(&args),
+    }
+}
+
+impl ConfigArgs {
+    /// Where the configuration comes from: this file, the process's environment, no options.
+    pub fn sources(&self) -> ConfigSources {
+        let environment = Environment::of_process();
+        ConfigSources { file: self.config.clone(), environment, overrides: Vec::new() }
+    }
+}
+
+impl ServeArgs {
+    /// Where the configuration comes from, `--listen` included.
+    pub fn sources(&self) -> ConfigSources {
+        let listen =
+            self.listen.iter().map(|value| Override { path: "http.listen", value: value.clone(), option: "--listen" });
+        ConfigSources { overrides: listen.collect(), ..self.config.sources() }
+    }
+}
+
+/// The configuration and its warnings; or the exit code, after everything that is wrong was said on standard error.
+pub fn load_config(sources: &ConfigSources) -> Result<(Config, Vec<Finding>), ExitCode> {
+    Config::load(sources).map_err(|findings| {
+        report::findings(&mut Out::stderr(), &findings);
+        ExitCode::from(UNUSABLE)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_makes_sense() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn listen_wins_over_the_configuration() {
+        let Command::Serve(args) = Cli::parse_from(["trunkline", "serve", "--listen", "127.0.0.1:9"]).command else {
+            panic!("serve is serve");
+        };
+        let sources = ConfigSources { environment: Environment::default(), ..args.sources() };
+        assert_eq!(Config::load(&sources).unwrap().0.http.listen.port(), 9);
+    }
+
+    #[test]
+    fn every_command_tells_by_example_how_it_is_used() {
+        fn commands(command: &clap::Command, found: &mut Vec<clap::Command>) {
+            match command.get_subcommands().next() {
+                None => found.push(command.clone()),
+                Some(_) => command.get_subcommands().for_each(|inner| commands(inner, found)),
+            }
+        }
+        let mut found = Vec::new();
+        commands(&Cli::command(), &mut found);
+        assert_eq!(found.len(), 3);
+        for mut command in found {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Examples:") && help.contains("Exit code:"), "{help}");
+        }
+    }
+}

@@ -2,9 +2,10 @@
 
 use toml::{Table, Value};
 
+use super::Config;
 use super::finding::Source;
 use super::layers::source_in;
-use super::{Config, secrets};
+use super::secrets::SECRETS;
 
 /// One setting as it is in force. Secrets are only said to be set or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,10 +24,9 @@ impl Config {
         let table = Table::try_from(self).expect("every setting is a text, a number or a yes-or-no");
         let mut explained = Vec::new();
         self.explain_table("", &table, &mut explained);
-        for (path, _) in secrets::paths() {
-            let is_set = self.sources.contains_key(path);
-            let value = if is_set { "(set, secret)" } else { "(not set)" }.to_owned();
-            explained.push(Explained { path: path.to_owned(), value, source: self.source(path) });
+        for secret in SECRETS {
+            let value = if (secret.is_set)(self) { "(set, secret)" } else { "(not set)" };
+            self.push(secret.path.to_owned(), value.to_owned(), &mut explained);
         }
         explained.sort_by(|a, b| a.path.cmp(&b.path));
         explained

@@ -7,7 +7,8 @@ use super::check::check;
 use super::environment::Environment;
 use super::finding::{Finding, Severity, Source};
 use super::layers::{Layers, PREFIX};
-use super::{secrets, typed};
+use super::secrets::{self, SECRETS};
+use super::typed;
 
 /// Names the file of settings, where the command line does not.
 const FILE_VARIABLE: &str = "TRUNKLINE_CONFIG";
@@ -63,21 +64,14 @@ impl Config {
     }
 
     fn read_secrets(&mut self, environment: &Environment, layers: &mut Layers) {
-        for (path, variable) in secrets::paths() {
-            let (value, source) = match secrets::read(path, variable, environment) {
-                Ok(Some(found)) => found,
-                Ok(None) => continue,
-                Err(finding) => {
-                    layers.findings.push(finding);
-                    continue;
+        for secret in SECRETS {
+            match secrets::read(secret.path, secret.variable, environment) {
+                Ok(Some((value, source))) => {
+                    *(secret.slot)(self) = Some(value.into());
+                    layers.sources.insert(secret.path.to_owned(), source);
                 }
-            };
-            layers.sources.insert(path.to_owned(), source);
-            match path {
-                "twilio.auth_token" => self.twilio.auth_token = Some(value.into()),
-                "twilio.auth_token_previous" => self.twilio.auth_token_previous = Some(value.into()),
-                "openai.api_key" => self.openai.api_key = Some(value.into()),
-                other => unreachable!("{other} is in the list of secrets and has no field"),
+                Ok(None) => {}
+                Err(finding) => layers.findings.push(finding),
             }
         }
     }

@@ -3,14 +3,44 @@
 use std::fs::File;
 use std::io::Read;
 
+use secrecy::SecretString;
+
+use super::Config;
 use super::environment::Environment;
 use super::finding::{Finding, Source};
 
-/// The settings that are secret, and the variables that hold them.
-const SECRETS: [(&str, &str); 3] = [
-    ("twilio.auth_token", "TWILIO_AUTH_TOKEN"),
-    ("twilio.auth_token_previous", "TWILIO_AUTH_TOKEN_PREVIOUS"),
-    ("openai.api_key", "OPENAI_API_KEY"),
+/// A setting that is secret.
+pub(super) struct Secret {
+    /// Where it would stand, were it a setting.
+    pub(super) path: &'static str,
+    /// What holds it.
+    pub(super) variable: &'static str,
+    /// Where it is kept.
+    pub(super) slot: fn(&mut Config) -> &mut Option<SecretString>,
+    /// Whether it is there.
+    pub(super) is_set: fn(&Config) -> bool,
+}
+
+/// Every secret.
+pub(super) const SECRETS: [Secret; 3] = [
+    Secret {
+        path: "twilio.auth_token",
+        variable: "TWILIO_AUTH_TOKEN",
+        slot: |config| &mut config.twilio.auth_token,
+        is_set: |config| config.twilio.auth_token.is_some(),
+    },
+    Secret {
+        path: "twilio.auth_token_previous",
+        variable: "TWILIO_AUTH_TOKEN_PREVIOUS",
+        slot: |config| &mut config.twilio.auth_token_previous,
+        is_set: |config| config.twilio.auth_token_previous.is_some(),
+    },
+    Secret {
+        path: "openai.api_key",
+        variable: "OPENAI_API_KEY",
+        slot: |config| &mut config.openai.api_key,
+        is_set: |config| config.openai.api_key.is_some(),
+    },
 ];
 
 /// No secret is longer; a file that is, is not a secret.
@@ -18,12 +48,7 @@ const MAX_BYTES: u64 = 16 * 1024;
 
 /// The variable that holds the secret which somebody tried to set at `path`.
 pub(super) fn variable_for(path: &str) -> Option<&'static str> {
-    SECRETS.iter().find(|(secret, _)| *secret == path).map(|(_, variable)| *variable)
-}
-
-/// Every path that is a secret.
-pub(super) fn paths() -> impl Iterator<Item = (&'static str, &'static str)> {
-    SECRETS.into_iter()
+    SECRETS.iter().find(|secret| secret.path == path).map(|secret| secret.variable)
 }
 
 /// The value of `variable`, or what stands in the file that `variable` + `_FILE` names.

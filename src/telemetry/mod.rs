@@ -3,7 +3,7 @@
 //! Whoever has something to tell records an [`Event`]; nobody else writes a log line or touches a metric. A good
 //! call is two lines at `info`, its begin and its end; everything else of it is counted. What goes wrong is said once
 //! in [`EVERY`] for each kind of fault and counted each time. No line holds a telephone number, a prompt or words of a
-//! conversation: events don't carry them, and free text of others is [redacted](log::redact).
+//! conversation: events don't carry them, and free text of others is redacted.
 //!
 //! Lines go to standard error through a queue that never blocks; what does not fit is dropped and counted. Metrics are
 //! rendered in Prometheus's text format 0.0.4, all named `trunkline_…`, none labelled with what grows: no call, number

@@ -1,6 +1,8 @@
 use super::*;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
 
 use crate::engine::call::{AgentCounter, AgentLoss, CallStats, FrameDrop, HangupCause};
 use crate::engine::ids::{BusinessId, CallSid};
@@ -103,16 +105,27 @@ fn what_goes_wrong_is_said_once_and_counted_each_time() {
     assert_eq!(metric(&telemetry.render(), "trunkline_calls_refused_total{reason=\"draining\"}"), 100.0);
 }
 
+/// What [`hand_moved`] shows, in seconds after its start. One test moves it.
+static SECONDS: AtomicU64 = AtomicU64::new(0);
+
+#[allow(clippy::disallowed_methods, reason = "instants are only made by clocks; this one is counted from")]
+fn hand_moved() -> Instant {
+    static START: OnceLock<Instant> = OnceLock::new();
+    *START.get_or_init(Instant::now) + Duration::from_secs(SECONDS.load(Ordering::Relaxed))
+}
+
 #[test]
-fn a_fault_that_goes_on_is_said_again_after_a_while() {
+fn a_fault_that_goes_on_is_said_again_after_a_while_with_the_number_held_back() {
     let mut telemetry = Telemetry::for_tests();
-    let inner = Arc::get_mut(&mut telemetry.0).unwrap();
-    inner.now = Some(crate::clock::now);
-    inner.limiter = Limiter::new(Duration::ZERO);
-    for _ in 0..3 {
+    Arc::get_mut(&mut telemetry.0).unwrap().now = Some(hand_moved);
+    for seconds in [0, 1, 4, 5, 6] {
+        SECONDS.store(seconds, Ordering::Relaxed);
         telemetry.record(Event::SpoolFailed { error: "disk full" });
     }
-    assert_eq!(telemetry.logged().len(), 3);
+    let line = "ERRO spool can't be written: records are lost error=disk full";
+    assert_eq!(telemetry.logged(), [line.to_owned(), format!("{line} held_back=2")]);
+    assert_eq!(metric(&telemetry.render(), "trunkline_log_lines_held_back_total"), 3.0);
+    assert_eq!(metric(&telemetry.render(), "trunkline_spool_failures_total"), 5.0);
 }
 
 #[test]

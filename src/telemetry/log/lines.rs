@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use slog::{error, info, warn};
+use slog::{KV, Record, Serializer, error, info, warn};
 
 use super::redact;
 use crate::engine::call::{AgentCounter, AgentLoss, CallStats, HangupCause};
@@ -41,30 +41,30 @@ impl Inner {
             None => return,
         };
         let Some(held_back) = self.is_due(fault, kind) else { return };
-        let held_back = Some(held_back).filter(|held_back| *held_back > 0);
+        let held_back = HeldBack(held_back);
         match *event {
             Event::AgentLost { call, agent, loss, detail } => {
                 let detail = redact(detail);
                 match loss {
                     AgentLoss::Refused => error!(self.log, "agent lost"; "call_sid" => %call, "agent" => agent,
-                        "loss" => kind, "detail" => detail, "held_back" => held_back),
+                        "loss" => kind, "detail" => detail, held_back),
                     _ => warn!(self.log, "agent lost"; "call_sid" => %call, "agent" => agent,
-                        "loss" => kind, "detail" => detail, "held_back" => held_back),
+                        "loss" => kind, "detail" => detail, held_back),
                 }
             }
             Event::PanicCaught { actor, message } => error!(self.log, "panic caught"; "actor" => actor,
-                "message" => redact(message), "held_back" => held_back),
+                "message" => redact(message), held_back),
             Event::SpoolFailed { error } => error!(self.log, "spool can't be written: records are lost";
-                "error" => redact(error), "held_back" => held_back),
+                "error" => redact(error), held_back),
             Event::SpoolRejected { error } => warn!(self.log, "record set aside in spool/rejected";
-                "error" => redact(error), "held_back" => held_back),
+                "error" => redact(error), held_back),
             Event::CallFileFailed { call, kind, error } => warn!(self.log, "file of a call can't be written";
-                "call_sid" => %call, "kind" => kind, "error" => redact(error), "held_back" => held_back),
+                "call_sid" => %call, "kind" => kind, "error" => redact(error), held_back),
             Event::CarrierFailed { call, error } => warn!(self.log, "carrier did not do what it was asked";
-                "call_sid" => %call, "error" => redact(error), "held_back" => held_back),
+                "call_sid" => %call, "error" => redact(error), held_back),
             Event::WebhookAnswered { endpoint, status, .. } => warn!(self.log, "webhook answered with an error";
-                "endpoint" => endpoint, "status" => status, "held_back" => held_back),
-            _ => warn!(self.log, "{}", fault; "kind" => kind, "held_back" => held_back),
+                "endpoint" => endpoint, "status" => status, held_back),
+            _ => warn!(self.log, "{}", fault; "kind" => kind, held_back),
         }
     }
 
@@ -109,5 +109,14 @@ fn fault(event: &Event<'_>) -> Option<(&'static str, &'static str)> {
         Event::CallFileFailed { kind, .. } => Some(("call file", kind)),
         Event::CarrierFailed { .. } => Some(("carrier", "")),
         _ => None,
+    }
+}
+
+/// How many lines of the same fault were held back, said only where there were some.
+struct HeldBack(u64);
+
+impl KV for HeldBack {
+    fn serialize(&self, _: &Record<'_>, to: &mut dyn Serializer) -> slog::Result {
+        if self.0 > 0 { to.emit_u64("held_back", self.0) } else { Ok(()) }
     }
 }

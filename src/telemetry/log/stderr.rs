@@ -64,7 +64,8 @@ pub(in crate::telemetry) fn to_stderr(level: LogLevel, format: LogFormat, droppe
             queued(drain.ignore_res(), level, dropped)
         }
         LogFormat::Json => {
-            let drain = slog_json::Json::new(io::stderr()).add_default_keys().build();
+            let severity = slog::o!("severity" => slog::FnValue(|record| record.level().as_str()));
+            let drain = slog_json::Json::new(io::stderr()).add_default_keys().add_key_value(severity).build();
             queued(drain.ignore_res(), level, dropped)
         }
     }
