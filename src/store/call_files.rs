@@ -9,12 +9,13 @@
 //! | message | what a caller left: mono WAV, complete or absent | `messages/<call_sid>-<n>.wav` |
 //! | journal | each input of the call machine, one line each | `journals/<call_sid>.txt` |
 //!
-//! A recording's header is rewritten each second, so that it is a valid WAV even if the process is killed. Files have mode 0600, their
-//! directories 0700. A file that exists is never overwritten. A file that fails (full disk, missing
-//! directory) is given up: told once, its later frames counted as lost; the next call tries anew.
+//! A recording is a valid WAV at any time: if the process is killed, at most its last two seconds are missing.
+//! Files have mode 0600, their directories 0700. A file that exists is never overwritten. A file that fails
+//! (full disk, missing directory) is given up: told once, its later frames counted as lost; the next call
+//! tries anew.
 
 mod handle;
-mod tape;
+mod sound;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -30,6 +31,9 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
 
+use thiserror::Error;
+
+use crate::engine::audio::{Rate, WavError};
 use crate::engine::ids::CallSid;
 
 use writer::{Job, Writer};
@@ -84,6 +88,17 @@ impl CallFile {
     }
 }
 
+/// Why a file can't be written.
+#[derive(Debug, Error)]
+pub enum FileError {
+    /// It can't be made, written or moved to its place.
+    #[error(transparent)]
+    Disk(#[from] io::Error),
+    /// Its sound can't be written.
+    #[error(transparent)]
+    Sound(#[from] WavError),
+}
+
 /// A file that can't be written. The call goes on without it.
 #[derive(Debug)]
 pub struct CallFileFailure<'a> {
@@ -92,7 +107,7 @@ pub struct CallFileFailure<'a> {
     /// Which file.
     pub file: CallFile,
     /// What the system said.
-    pub error: &'a io::Error,
+    pub error: &'a FileError,
 }
 
 /// The way to the thread that writes calls' files. Cheap to clone.
@@ -126,9 +141,9 @@ impl CallFiles {
         Ok(Self { queue, next_id: Arc::default(), data_dir: settings.data_dir.into() })
     }
 
-    /// Begins the recording of a call whose audio has `rate_hz`.
-    pub fn recording(&self, call: &CallSid, rate_hz: u32) -> RecordingHandle {
-        RecordingHandle::begin(Arc::clone(&self.queue), self.next_id(), call, rate_hz)
+    /// Begins the recording of a call.
+    pub fn recording<R: Rate>(&self, call: &CallSid) -> RecordingHandle<R> {
+        RecordingHandle::begin(Arc::clone(&self.queue), self.next_id(), call)
     }
 
     /// Where the recording of a call is, once there is one.
@@ -138,9 +153,10 @@ impl CallFiles {
 
     /// Keeps the `number`th message of a call's caller: whether it was queued. A message that doesn't fit is
     /// counted as lost.
-    pub fn message(&self, call: &CallSid, number: u32, rate_hz: u32, samples: Vec<i16>) -> bool {
+    pub fn message<R: Rate>(&self, call: &CallSid, number: u32, samples: Vec<i16>) -> bool {
         let bytes = samples.len() * 2;
-        let is_queued = self.queue.offer(bytes, Job::Message { call: call.clone(), number, rate_hz, samples });
+        let job = Job::Message { call: call.clone(), number, samples, write: sound::write_message::<R> };
+        let is_queued = self.queue.offer(bytes, job);
         if !is_queued {
             self.queue.backlog.lose(1);
         }
@@ -167,8 +183,8 @@ impl CallFiles {
         self.queue.backlog.lost.load(Ordering::Relaxed)
     }
 
-    /// Waits until everything handed in so far is written, at most `limit`; whether it is. For the orderly
-    /// stop: it blocks.
+    /// Waits until everything handed in so far was dealt with and all dropped handles' files are complete, at
+    /// most `limit`; whether they are. For the orderly stop, after the calls: it blocks.
     pub fn settle(&self, limit: Duration) -> bool {
         let (settled, wait) = mpsc::channel();
         self.queue.order(Job::Settle(settled));

@@ -1,42 +1,55 @@
 //! What a call holds of its files.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::sound::{Piece, record};
 use super::writer::Job;
 use super::{Backlog, Queue};
+use crate::engine::audio::{PcmFrame, Rate};
 use crate::engine::call::Speaker;
 use crate::engine::ids::CallSid;
 use crate::engine::time::CallTime;
 
-/// A call's recording. Dropping it completes the file.
-pub struct RecordingHandle {
+/// A call's recording at rate `R`. Dropping it completes the file.
+pub struct RecordingHandle<R: Rate> {
     queue: Arc<Queue>,
     id: u64,
     fate: Arc<Fate>,
     length: Option<CallTime>,
+    rate: PhantomData<R>,
 }
 
-impl RecordingHandle {
-    pub(super) fn begin(queue: Arc<Queue>, id: u64, call: &CallSid, rate_hz: u32) -> Self {
+impl<R: Rate> RecordingHandle<R> {
+    pub(super) fn begin(queue: Arc<Queue>, id: u64, call: &CallSid) -> Self {
         let fate = Arc::<Fate>::default();
-        queue.order(Job::OpenRecording { id, call: call.clone(), rate_hz, fate: Arc::clone(&fate) });
-        Self { queue, id, fate, length: None }
+        queue.order(Job::OpenRecording { id, call: call.clone(), fate: Arc::clone(&fate), record: record::<R> });
+        Self { queue, id, fate, length: None, rate: PhantomData }
     }
 
-    /// Keeps what one side sounded like from `at` on. Never waits: what doesn't fit into the queue is lost.
-    pub fn push(&self, side: Speaker, at: CallTime, samples: &[i16]) {
+    /// Keeps a frame of one side, which was on the wire at `at`. Never waits: what doesn't fit into the queue is
+    /// lost, and the recording silent there.
+    ///
+    /// For the caller, `at` is best the carrier's own timestamp: arrival that jitters by more than 20 ms is heard
+    /// as a gap and makes the recording that much longer than the call.
+    pub fn push(&self, side: Speaker, at: CallTime, frame: &PcmFrame<R>) {
         let has_room = !self.fate.has_failed() && {
-            let job = Job::Samples { id: self.id, side, at, samples: samples.into() };
-            self.queue.offer(samples.len() * 2, job)
+            let piece = Piece { side, at, samples: frame.samples().into() };
+            self.queue.offer(frame.samples().len() * 2, Job::Sound { id: self.id, piece })
         };
         if !has_room {
             self.fate.lose(1, &self.queue.backlog);
         }
     }
 
-    /// How many pushes are not in the file.
+    /// At `at` the carrier was told to throw away what the caller had not heard yet.
+    pub fn agent_cleared(&self, at: CallTime) {
+        self.queue.order(Job::AgentCleared { id: self.id, at });
+    }
+
+    /// How many frames were refused: by a full queue, or since the file was given up.
     pub fn lost(&self) -> u64 {
         self.fate.lost.load(Ordering::Relaxed)
     }
@@ -46,19 +59,19 @@ impl RecordingHandle {
         self.fate.has_failed()
     }
 
-    /// Completes the file; both sides are silent up to `length`, the call's end.
+    /// Completes the file, so that it is as long as the call. Merely dropped, it ends with the last frame.
     pub fn finish(mut self, length: CallTime) {
         self.length = Some(length);
     }
 }
 
-impl Drop for RecordingHandle {
+impl<R: Rate> Drop for RecordingHandle<R> {
     fn drop(&mut self) {
         self.queue.order(Job::FinishRecording { id: self.id, length: self.length });
     }
 }
 
-impl fmt::Debug for RecordingHandle {
+impl<R: Rate> fmt::Debug for RecordingHandle<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RecordingHandle({})", self.id)
     }

@@ -6,6 +6,7 @@ use hound::WavReader;
 use tempfile::TempDir;
 
 use super::*;
+use crate::engine::audio::{Hz8k, Hz16k, PcmFrame};
 use crate::engine::call::Speaker::{Agent, Caller};
 use crate::engine::time::CallTime;
 
@@ -15,11 +16,11 @@ const FRAME_MS: u64 = 20;
 #[test]
 fn a_recording_has_the_caller_left_and_the_agent_right_at_their_times() {
     let disk = Disk::new();
-    let recording = disk.files.recording(&call(1), 8_000);
+    let recording = disk.files.recording::<Hz8k>(&call(1));
     for n in 0..100 {
-        recording.push(Caller, at(n), &[1_000; 160]);
+        recording.push(Caller, at(n), &frame(1_000));
         if (50..75).contains(&n) {
-            recording.push(Agent, at(n), &[-3_000; 160]);
+            recording.push(Agent, at(n), &frame(-3_000));
         }
     }
     recording.finish(at(100));
@@ -36,12 +37,12 @@ fn a_recording_has_the_caller_left_and_the_agent_right_at_their_times() {
 #[test]
 fn a_recording_is_as_long_as_its_call_whatever_was_lost_or_late() {
     let disk = Disk::new();
-    for (number, jitter_ms, missing) in [(1, 0, 0..0), (2, 40, 0..0), (3, 0, 30..60), (4, 40, 95..100)] {
-        let recording = disk.files.recording(&call(number), 8_000);
+    for (number, jitter_ms, missing) in [(1, 0, 0..0), (2, 15, 0..0), (3, 0, 30..60), (4, 15, 95..100)] {
+        let recording = disk.files.recording::<Hz8k>(&call(number));
         for n in (0..100).filter(|n| !missing.contains(n)) {
             let late = Duration::from_millis(n * 7 % (jitter_ms + 1));
-            recording.push(Caller, at(n) + late, &[500; 160]);
-            recording.push(Agent, at(n), &[500; 160]);
+            recording.push(Caller, at(n) + late, &frame(500));
+            recording.push(Agent, at(n), &frame(500));
         }
         recording.finish(at(100));
         disk.settle();
@@ -53,8 +54,8 @@ fn a_recording_is_as_long_as_its_call_whatever_was_lost_or_late() {
 #[test]
 fn a_recording_that_is_dropped_is_complete() {
     let disk = Disk::new();
-    let recording = disk.files.recording(&call(1), 8_000);
-    recording.push(Caller, at(0), &[7; 160]);
+    let recording = disk.files.recording::<Hz8k>(&call(1));
+    recording.push(Caller, at(0), &frame(7));
     drop(recording);
     disk.settle();
     assert_eq!(sound(&disk.files.recording_path(&call(1))), [[7, 0]; 160]);
@@ -63,10 +64,10 @@ fn a_recording_that_is_dropped_is_complete() {
 #[test]
 fn a_recording_under_way_can_be_listened_to_as_after_a_kill() {
     let disk = Disk::new();
-    let recording = disk.files.recording(&call(1), 8_000);
+    let recording = disk.files.recording::<Hz8k>(&call(1));
     for n in 0..200 {
-        recording.push(Caller, at(n), &[7; 160]);
-        recording.push(Agent, at(n), &[9; 160]);
+        recording.push(Caller, at(n), &frame(7));
+        recording.push(Agent, at(n), &frame(9));
     }
     // The journal's fate shows that the thread came so far; nothing asked it to complete the recording.
     let journal = disk.files.journal(&call(2));
@@ -84,11 +85,11 @@ fn a_recording_under_way_can_be_listened_to_as_after_a_kill() {
 fn a_message_is_whole_or_absent() {
     let disk = Disk::new();
     let spoken: Vec<i16> = (0..8_000).collect();
-    assert!(disk.files.message(&call(1), 1, 8_000, spoken.clone()));
+    assert!(disk.files.message::<Hz16k>(&call(1), 1, spoken.clone()));
     disk.settle();
     let path = disk.files.message_path(&call(1), 1);
     let mut wav = WavReader::open(&path).unwrap();
-    assert_eq!((wav.spec().channels, wav.spec().sample_rate), (1, 8_000));
+    assert_eq!((wav.spec().channels, wav.spec().sample_rate), (1, 16_000));
     assert_eq!(wav.samples::<i16>().map(Result::unwrap).collect::<Vec<_>>(), spoken);
     assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing unfinished stays");
 }
@@ -108,8 +109,8 @@ fn a_journal_has_one_line_per_input() {
 #[test]
 fn nobody_else_may_read_what_a_caller_said() {
     let disk = Disk::new();
-    drop((disk.files.recording(&call(1), 8_000), disk.files.journal(&call(1))));
-    disk.files.message(&call(1), 1, 8_000, vec![0; 160]);
+    drop((disk.files.recording::<Hz8k>(&call(1)), disk.files.journal(&call(1))));
+    disk.files.message::<Hz8k>(&call(1), 1, vec![0; 160]);
     disk.settle();
     let paths =
         [disk.files.recording_path(&call(1)), disk.files.message_path(&call(1), 1), disk.files.journal_path(&call(1))];
@@ -124,8 +125,8 @@ fn a_file_that_exists_is_not_overwritten() {
     let disk = Disk::new();
     let paths = [disk.files.recording_path(&call(1)), disk.files.message_path(&call(1), 1)];
     paths.iter().for_each(|path| fs::write(path, "kept").unwrap());
-    let recording = disk.files.recording(&call(1), 8_000);
-    disk.files.message(&call(1), 1, 8_000, vec![0; 160]);
+    let recording = disk.files.recording::<Hz8k>(&call(1));
+    disk.files.message::<Hz8k>(&call(1), 1, vec![0; 160]);
     disk.settle();
     assert!(recording.has_failed());
     assert_eq!(disk.failures(), [(call(1), CallFile::Recording), (call(1), CallFile::Message)]);
@@ -135,17 +136,17 @@ fn a_file_that_exists_is_not_overwritten() {
 #[test]
 fn a_full_disk_costs_the_file_and_is_told_once() {
     let disk = Disk::with_files_made_by(|_| OpenOptions::new().write(true).open("/dev/full"));
-    let (recording, journal) = (disk.files.recording(&call(1), 8_000), disk.files.journal(&call(1)));
+    let (recording, journal) = (disk.files.recording::<Hz8k>(&call(1)), disk.files.journal(&call(1)));
     for n in 0..300 {
-        recording.push(Caller, at(n), &[1; 160]);
+        recording.push(Caller, at(n), &frame(1));
     }
     journal.line("lost".into());
-    disk.files.message(&call(1), 1, 8_000, vec![0; 160]);
+    disk.files.message::<Hz8k>(&call(1), 1, vec![0; 160]);
     disk.settle();
     assert!(recording.has_failed());
     assert_eq!((recording.lost(), journal.lost(), disk.files.lost()), (300, 1, 302));
 
-    recording.push(Caller, at(300), &[1; 160]);
+    recording.push(Caller, at(300), &frame(1));
     assert_eq!((recording.lost(), disk.files.lost()), (301, 303));
     drop((recording, journal));
     disk.settle();
@@ -160,16 +161,16 @@ fn a_disk_that_stands_still_keeps_nobody_waiting_and_the_rest_is_in_its_place() 
         stalled.recv().ok();
         writer::create_private(path)
     });
-    let recording = disk.files.recording(&call(1), 8_000);
+    let recording = disk.files.recording::<Hz8k>(&call(1));
     for n in 0..250 {
-        recording.push(Caller, at(n), &[5; 160]);
+        recording.push(Caller, at(n), &frame(5));
     }
     assert_eq!((recording.lost(), disk.files.lost()), (150, 150), "the queue holds 100 frames");
     assert!(!disk.files.settle(Duration::ZERO));
 
     drop(let_go);
     disk.settle();
-    recording.push(Caller, at(250), &[6; 160]);
+    recording.push(Caller, at(250), &frame(6));
     recording.finish(at(251));
     disk.settle();
     let sound = sound(&disk.files.recording_path(&call(1)));
@@ -182,7 +183,7 @@ fn a_disk_that_stands_still_keeps_nobody_waiting_and_the_rest_is_in_its_place() 
 fn a_directory_that_was_removed_is_made_again_for_the_next_call() {
     let disk = Disk::new();
     fs::remove_dir_all(disk.folder.path().join("data")).unwrap();
-    drop(disk.files.recording(&call(1), 8_000));
+    drop(disk.files.recording::<Hz8k>(&call(1)));
     disk.settle();
     assert!(sound(&disk.files.recording_path(&call(1))).is_empty());
 }
@@ -197,8 +198,8 @@ fn a_directory_that_cannot_be_made_is_an_error_at_start_and_a_lost_file_later() 
     let disk = Disk::new();
     fs::remove_dir_all(disk.folder.path().join("data")).unwrap();
     fs::write(disk.folder.path().join("data"), "").unwrap();
-    let recording = disk.files.recording(&call(1), 8_000);
-    recording.push(Caller, at(0), &[1; 160]);
+    let recording = disk.files.recording::<Hz8k>(&call(1));
+    recording.push(Caller, at(0), &frame(1));
     disk.settle();
     assert_eq!((recording.lost(), disk.failures()), (1, vec![(call(1), CallFile::Recording)]));
 }
@@ -253,6 +254,10 @@ fn call(number: u32) -> CallSid {
 /// When the `frame`th frame of a call begins.
 fn at(frame: u64) -> CallTime {
     CallTime::from_millis(frame * FRAME_MS)
+}
+
+fn frame(value: i16) -> PcmFrame<Hz8k> {
+    PcmFrame::from_samples(&[value; 160]).unwrap()
 }
 
 fn sound(path: &Path) -> Vec<[i16; 2]> {

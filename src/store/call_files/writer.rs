@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,21 +10,28 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::handle::Fate;
-use super::tape::{Tape, write_mono};
-use super::{Backlog, CallFile, CallFileFailure, journal_name, make_private_folder, message_name, recording_name};
-use crate::engine::call::Speaker;
+use super::sound::{Piece, Recorder};
+use super::{
+    Backlog, CallFile, CallFileFailure, FileError, journal_name, make_private_folder, message_name, recording_name,
+};
 use crate::engine::ids::CallSid;
 use crate::engine::time::CallTime;
 
+/// Begins a recording of some rate.
+type Record = fn(File) -> Result<Box<dyn Recorder>, FileError>;
+/// Writes a message of some rate.
+type WriteMessage = fn(&File, &[i16]) -> Result<(), FileError>;
+
 /// What is asked of the thread.
 pub(super) enum Job {
-    OpenRecording { id: u64, call: CallSid, rate_hz: u32, fate: Arc<Fate> },
-    Samples { id: u64, side: Speaker, at: CallTime, samples: Box<[i16]> },
+    OpenRecording { id: u64, call: CallSid, fate: Arc<Fate>, record: Record },
+    Sound { id: u64, piece: Piece },
+    AgentCleared { id: u64, at: CallTime },
     FinishRecording { id: u64, length: Option<CallTime> },
     OpenJournal { id: u64, call: CallSid, fate: Arc<Fate> },
     Line { id: u64, text: String },
     FinishJournal { id: u64 },
-    Message { call: CallSid, number: u32, rate_hz: u32, samples: Vec<i16> },
+    Message { call: CallSid, number: u32, samples: Vec<i16>, write: WriteMessage },
     Settle(Sender<()>),
 }
 
@@ -32,7 +39,7 @@ impl Job {
     /// What it weighs in the queue.
     fn bytes(&self) -> usize {
         match self {
-            Self::Samples { samples, .. } => samples.len() * 2,
+            Self::Sound { piece, .. } => piece.samples.len() * 2,
             Self::Line { text, .. } => text.len(),
             Self::Message { samples, .. } => samples.len() * 2,
             _ => 0,
@@ -57,9 +64,7 @@ struct Recording {
     call: CallSid,
     fate: Arc<Fate>,
     /// `None` once the file was given up.
-    tape: Option<Tape<BufWriter<File>>>,
-    /// Pushes since the file was last known to be whole.
-    at_risk: u64,
+    recorder: Option<Box<dyn Recorder>>,
 }
 
 struct Journal {
@@ -91,51 +96,40 @@ impl Writer {
 
     fn perform(&mut self, job: Job) {
         match job {
-            Job::OpenRecording { id, call, rate_hz, fate } => self.open_recording(id, call, rate_hz, fate),
-            Job::Samples { id, side, at, samples } => {
-                self.with_recording(id, 1, |tape| tape.push(side, at, &samples));
+            Job::OpenRecording { id, call, fate, record } => self.open_recording(id, call, fate, record),
+            Job::Sound { id, piece } => self.record(id, &piece),
+            Job::AgentCleared { id, at } => {
+                if let Some(recorder) = self.recordings.get_mut(&id).and_then(|recording| recording.recorder.as_mut()) {
+                    recorder.agent_cleared(at);
+                }
             }
             Job::FinishRecording { id, length } => self.finish_recording(id, length),
             Job::OpenJournal { id, call, fate } => self.open_journal(id, call, fate),
             Job::Line { id, text } => self.write_line(id, text),
             Job::FinishJournal { id } => drop(self.journals.remove(&id)),
-            Job::Message { call, number, rate_hz, samples } => self.keep_message(&call, number, rate_hz, &samples),
+            Job::Message { call, number, samples, write } => self.keep_message(&call, number, &samples, write),
             Job::Settle(settled) => {
-                self.flush_all();
                 // Nobody waits any more: nothing to tell.
                 settled.send(()).ok();
             }
         }
     }
 
-    fn open_recording(&mut self, id: u64, call: CallSid, rate_hz: u32, fate: Arc<Fate>) {
-        let opened = self.create(&recording_name(&call)).and_then(|file| Tape::new(BufWriter::new(file), rate_hz));
-        let tape = self.kept_or_told(opened, &call, CallFile::Recording, &fate);
-        self.recordings.insert(id, Recording { call, fate, tape, at_risk: 0 });
+    fn open_recording(&mut self, id: u64, call: CallSid, fate: Arc<Fate>, record: Record) {
+        let opened = self.create(&recording_name(&call)).map_err(FileError::from).and_then(record);
+        let recorder = self.kept_or_told(opened, &call, CallFile::Recording, &fate);
+        self.recordings.insert(id, Recording { call, fate, recorder });
     }
 
-    /// Does something with a tape that adds `pushes`; gives the file up if that fails.
-    fn with_recording(
-        &mut self,
-        id: u64,
-        pushes: u64,
-        write: impl FnOnce(&mut Tape<BufWriter<File>>) -> io::Result<bool>,
-    ) {
+    fn record(&mut self, id: u64, piece: &Piece) {
         let Some(recording) = self.recordings.get_mut(&id) else { return };
-        recording.at_risk += pushes;
-        let error = match recording.tape.as_mut().map(write) {
-            Some(Ok(is_whole)) => {
-                if is_whole {
-                    recording.at_risk = 0;
-                }
-                return;
-            }
+        let error = match recording.recorder.as_mut().map(|recorder| recorder.push(piece)) {
+            Some(Ok(())) => return,
             Some(Err(error)) => Some(error),
             None => None,
         };
-        recording.tape = None;
-        let lost = std::mem::take(&mut recording.at_risk);
-        recording.fate.lose(lost, &self.backlog);
+        recording.recorder = None;
+        recording.fate.lose(1, &self.backlog);
         if let Some(error) = error {
             recording.fate.fail();
             (self.on_failure)(CallFileFailure { call: &recording.call, file: CallFile::Recording, error: &error });
@@ -144,16 +138,15 @@ impl Writer {
 
     fn finish_recording(&mut self, id: u64, length: Option<CallTime>) {
         let Some(recording) = self.recordings.remove(&id) else { return };
-        let Some(tape) = recording.tape else { return };
-        if let Err(error) = tape.finish(length) {
+        let Some(recorder) = recording.recorder else { return };
+        if let Err(error) = recorder.finish(length) {
             recording.fate.fail();
-            recording.fate.lose(recording.at_risk, &self.backlog);
             (self.on_failure)(CallFileFailure { call: &recording.call, file: CallFile::Recording, error: &error });
         }
     }
 
     fn open_journal(&mut self, id: u64, call: CallSid, fate: Arc<Fate>) {
-        let opened = self.create(&journal_name(&call));
+        let opened = self.create(&journal_name(&call)).map_err(FileError::from);
         let file = self.kept_or_told(opened, &call, CallFile::Journal, &fate);
         self.journals.insert(id, Journal { call, fate, file });
     }
@@ -172,18 +165,22 @@ impl Writer {
         journal.fate.lose(1, &self.backlog);
         if let Some(error) = error {
             journal.fate.fail();
+            let error = error.into();
             (self.on_failure)(CallFileFailure { call: &journal.call, file: CallFile::Journal, error: &error });
         }
     }
 
     /// Written beside its place and moved there once it is whole and on the disk.
-    fn keep_message(&self, call: &CallSid, number: u32, rate_hz: u32, samples: &[i16]) {
+    fn keep_message(&self, call: &CallSid, number: u32, samples: &[i16], write: WriteMessage) {
         let name = message_name(call, number);
-        let (place, beside) = (self.data_dir.join(&name), self.data_dir.join(name.with_extension("part")));
-        let kept = self.create(&name.with_extension("part")).and_then(|file| {
-            write_mono(BufWriter::new(&file), rate_hz, samples)?;
-            file.sync_all()?;
-            if place.exists() { Err(ErrorKind::AlreadyExists.into()) } else { fs::rename(&beside, &place) }
+        let unfinished = name.with_extension("part");
+        let (place, beside) = (self.data_dir.join(name), self.data_dir.join(&unfinished));
+        let kept = self.create(&unfinished).map_err(FileError::from).and_then(|file| {
+            write(&file, samples)?;
+            if place.exists() {
+                return Err(io::Error::from(ErrorKind::AlreadyExists).into());
+            }
+            Ok(fs::rename(&beside, &place)?)
         });
         if let Err(error) = kept {
             self.backlog.lose(1);
@@ -191,14 +188,7 @@ impl Writer {
         }
     }
 
-    fn flush_all(&mut self) {
-        let open: Vec<u64> = self.recordings.keys().copied().collect();
-        for id in open {
-            self.with_recording(id, 0, |tape| tape.flush().map(|()| true));
-        }
-    }
-
-    fn kept_or_told<T>(&self, opened: io::Result<T>, call: &CallSid, file: CallFile, fate: &Fate) -> Option<T> {
+    fn kept_or_told<T>(&self, opened: Result<T, FileError>, call: &CallSid, file: CallFile, fate: &Fate) -> Option<T> {
         match opened {
             Ok(opened) => Some(opened),
             Err(error) => {
