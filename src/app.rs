@@ -1,1 +1,304 @@
-//! app
+//! The composition root: configuration in, a running service out, and an orderly stop.
+//!
+//! Who holds what is decided here and nowhere else: the one `StatusWriter` moves into the one CallStatus actor;
+//! each call gets its own `TurnWriter`; everybody else can only ask.
+
+mod agents;
+mod checks;
+mod plans;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use actix::{Addr, System};
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpServer, web};
+use anyhow::{Context, anyhow};
+use secrecy::ExposeSecret;
+
+use crate::actors::call_registry::{CallRegistry, Drain, EndAll, LiveCalls};
+use crate::actors::call_status::{CallStatusActor, CallStatusSettings, observe_store};
+use crate::actors::metered;
+use crate::clock;
+use crate::config::Config;
+use crate::engine::call::HangupCause;
+use crate::engine::wire::auth::RequestAuth;
+use crate::engine::wire::token::MediaTokens;
+use crate::http::health::Checks;
+use crate::http::webhooks::Webhooks;
+use crate::store::call_files::{CallFiles, CallFilesSettings};
+use crate::store::{self, Store, StoreSettings};
+use crate::telemetry::{Event, Telemetry};
+use crate::transport::twilio_stream::{self, StreamDoor};
+
+/// How long calls may take to say goodbye after they were told to end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long what was said may take to reach the disk at the end.
+const FLUSH_WITHIN: Duration = Duration::from_secs(10);
+/// A peer that acknowledges nothing for this long is gone: its socket is closed.
+const PEER_GONE_AFTER: Duration = Duration::from_secs(15);
+
+/// The running service.
+pub struct Server {
+    address: SocketAddr,
+    store: Store,
+    files: CallFiles,
+    stop: Option<Stop>,
+}
+
+/// What stopping needs.
+struct Stop {
+    thread: JoinHandle<()>,
+    remote: Remote,
+    drain: Duration,
+    telemetry: Telemetry,
+}
+
+/// The service, seen from another thread.
+#[derive(Clone)]
+struct Remote {
+    address: SocketAddr,
+    handle: ServerHandle,
+    registry: Addr<CallRegistry>,
+    arbiter: actix::ArbiterHandle,
+}
+
+impl Server {
+    /// Starts the service on threads of its own; returns when it listens.
+    ///
+    /// # Errors
+    ///
+    /// The address is taken, the data directory can't be written, the database's URL can't be right.
+    pub fn start(config: Config, telemetry: Telemetry) -> anyhow::Result<Self> {
+        let config = Arc::new(config);
+        std::fs::create_dir_all(&config.data_dir)
+            .with_context(|| format!("data_dir {} can't be made", config.data_dir.display()))?;
+        let listener = TcpListener::bind(config.http.listen)
+            .with_context(|| format!("http.listen: can't listen on {}", config.http.listen))?;
+        let (store, status_writer) = store::open(store_settings(&config, &telemetry)).context("database")?;
+        let files = open_files(&config, &telemetry)?;
+        let parts = Parts { config: Arc::clone(&config), telemetry: telemetry.clone(), store: store.clone(), files: files.clone() };
+        let (started, wait) = mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("trunkline".to_owned())
+            .spawn(move || System::new().block_on(parts.run(listener, status_writer, started)))
+            .context("no thread for the service")?;
+        let remote = wait.recv().map_err(|_| anyhow!("the service ended while it started"))??;
+        let drain = Duration::from_millis(config.http.drain_ms.into());
+        Ok(Self { address: remote.address, store, files, stop: Some(Stop { thread, remote, drain, telemetry }) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its database, for reading.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The files that its calls write.
+    pub fn files(&self) -> &CallFiles {
+        &self.files
+    }
+
+    /// Stops in order: no new calls, the live ones may end within `http.drain_ms`, then they are ended, then
+    /// everything that was said is on the disk.
+    pub fn stop(mut self) {
+        if let Some(stop) = self.stop.take() {
+            self.stop_now(stop);
+        }
+    }
+
+    fn stop_now(&self, stop: Stop) {
+        let Stop { thread, remote, drain, telemetry } = stop;
+        telemetry.record(Event::ServiceStopping);
+        let (drained, wait) = mpsc::channel();
+        let last = remote.clone();
+        remote.arbiter.spawn(async move {
+            metered::order(&last.registry, Drain);
+            wait_for_calls(&last.registry, drain).await;
+            metered::order(&last.registry, EndAll(HangupCause::Draining));
+            wait_for_calls(&last.registry, LAST_WORDS).await;
+            last.handle.stop(true).await;
+            drained.send(()).ok(); // whoever waited is gone: nobody needs to know
+        });
+        wait.recv_timeout(drain + LAST_WORDS * 4).ok(); // a service that hangs is left behind
+        self.store.flush(FLUSH_WITHIN);
+        self.files.settle(FLUSH_WITHIN);
+        if thread.is_finished() || wait_for_thread(&thread) {
+            thread.join().ok(); // a panic of that thread was reported when it happened
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            self.stop_now(stop);
+        }
+    }
+}
+
+/// Whether the thread ends soon.
+fn wait_for_thread(thread: &JoinHandle<()>) -> bool {
+    for _ in 0..100 {
+        if thread.is_finished() {
+            return true;
+        }
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    false
+}
+
+/// Until no call is alive, or `limit` is over.
+async fn wait_for_calls(registry: &Addr<CallRegistry>, limit: Duration) {
+    let until = clock::now() + limit;
+    while clock::now() < until {
+        match metered::ask(registry, LiveCalls, Duration::from_secs(1)).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => actix_rt::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+/// What the service is made of, before it runs.
+struct Parts {
+    config: Arc<Config>,
+    telemetry: Telemetry,
+    store: Store,
+    files: CallFiles,
+}
+
+impl Parts {
+    async fn run(
+        self,
+        listener: TcpListener,
+        status_writer: store::StatusWriter,
+        started: mpsc::Sender<anyhow::Result<Remote>>,
+    ) {
+        match self.listen(listener, status_writer) {
+            Err(error) => drop(started.send(Err(error))),
+            Ok((server, remote)) => {
+                drop(started.send(Ok(remote)));
+                if let Err(error) = server.await {
+                    self.telemetry.record(Event::ServiceFailed { error: &error.to_string() });
+                }
+            }
+        }
+    }
+
+    fn listen(
+        &self,
+        listener: TcpListener,
+        status_writer: store::StatusWriter,
+    ) -> anyhow::Result<(actix_web::dev::Server, Remote)> {
+        let (config, telemetry) = (&self.config, &self.telemetry);
+        let address = listener.local_addr().context("http.listen")?;
+        let patience = Duration::from_millis(config.database.patience_ms.into());
+        let status_settings = CallStatusSettings { patience, ..CallStatusSettings::default() };
+        let status = CallStatusActor::start(status_writer, status_settings, telemetry.clone());
+        let registry = CallRegistry::start(telemetry.clone());
+        let secrets: Vec<&[u8]> = config.twilio_tokens().map(|token| token.expose_secret().as_bytes()).collect();
+        let public_url = config.http.public_url.as_ref().map(|url| url.as_str());
+        let auth = RequestAuth::new(&secrets, public_url, config.twilio.validate_signatures);
+        let tokens = MediaTokens::new(&token_secret(&secrets)?);
+        let agent = agents::agent(config).context("agent")?;
+
+        let door = web::Data::new(StreamDoor {
+            auth: auth.clone(),
+            tokens: tokens.clone(),
+            token_max_age: Duration::from_secs(config.media.token_max_age_s.into()),
+            start_timeout: Duration::from_millis(config.media.start_timeout_ms.into()),
+            max_message_bytes: config.media.max_message_bytes,
+            registry: registry.clone(),
+            status: status.clone(),
+            claim: plans::claims(self.store.clone()),
+            plan: plans::plans(Arc::clone(config), agent.clone(), self.store.clone(), self.files.clone(), telemetry.clone()),
+            telemetry: telemetry.clone(),
+        });
+        let webhooks = web::Data::new(Webhooks {
+            config: Arc::clone(config),
+            auth,
+            tokens,
+            max_body_bytes: config.http.max_body_bytes,
+            // A little more than the actor's own patience: its answer, stored or spooled, is the usual one.
+            status_patience: patience + Duration::from_millis(50),
+            registry: registry.clone(),
+            status,
+            store: self.store.clone(),
+            telemetry: telemetry.clone(),
+        });
+        let checks = web::Data::new(Checks(checks::checks(self.store.clone())));
+        let figures = web::Data::new(telemetry.clone());
+        let workers = match config.http.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            set => set,
+        };
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(door.clone())
+                .app_data(webhooks.clone())
+                .app_data(checks.clone())
+                .app_data(figures.clone())
+                .service(web::resource("/twilio/media").route(web::get().to(twilio_stream::accept)))
+                .configure(crate::http::routes)
+        })
+        .workers(workers)
+        .max_connections(config.http.max_connections)
+        .client_request_timeout(Duration::from_millis(config.http.request_timeout_ms.into()))
+        .shutdown_timeout(LAST_WORDS.as_secs())
+        .disable_signals()
+        .on_connect(|connection, _| {
+            if let Some(socket) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() {
+                let socket = socket2::SockRef::from(socket);
+                // Where the system knows no such limit, a dead peer is found by the call's own watchdog.
+                socket.set_tcp_user_timeout(Some(PEER_GONE_AFTER)).ok();
+                socket.set_tcp_nodelay(true).ok();
+            }
+        })
+        .listen(listener)
+        .context("http.listen")?
+        .run();
+        let handle = server.handle();
+        let arbiter = actix::Arbiter::current();
+        let backend = self.store.health().backend;
+        telemetry.record(Event::ServiceStarted { listen: &address.to_string(), agent: agent.name(), database: backend });
+        Ok((server, Remote { address, handle, registry, arbiter }))
+    }
+}
+
+fn store_settings(config: &Config, telemetry: &Telemetry) -> StoreSettings {
+    StoreSettings {
+        read_connections: config.database.pool,
+        connect_timeout: Duration::from_millis(config.database.connect_timeout_ms.into()),
+        patience: Duration::from_millis(config.database.patience_ms.into()),
+        observer: observe_store(telemetry.clone()),
+        ..StoreSettings::new(config.database_url().expose(), config.spool_dir())
+    }
+}
+
+fn open_files(config: &Config, telemetry: &Telemetry) -> anyhow::Result<CallFiles> {
+    let telemetry = telemetry.clone();
+    CallFiles::open(CallFilesSettings::under(&config.data_dir), move |failure| {
+        let error = failure.error.to_string();
+        telemetry.record(Event::CallFileFailed { call: failure.call, kind: failure.file.as_str(), error: &error });
+    })
+    .with_context(|| format!("data_dir {}", config.data_dir.display()))
+}
+
+/// What media tokens are signed with: the auth token, which every node has. Without one (signatures are off,
+/// on loopback) a secret of this process's own.
+fn token_secret(auth_tokens: &[&[u8]]) -> anyhow::Result<Vec<u8>> {
+    if let Some(token) = auth_tokens.first() {
+        return Ok(token.to_vec());
+    }
+    let mut secret = vec![0; 32];
+    let mut source = std::fs::File::open("/dev/urandom").context("no source of random bytes")?;
+    std::io::Read::read_exact(&mut source, &mut secret).context("no random bytes")?;
+    Ok(secret)
+}

@@ -22,6 +22,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
+use crate::actors::metered::{MailboxFigures, Metered, MeteredActor};
 use crate::engine::status::StatusChange;
 use crate::store::{Observer, StatusSpool, StatusWriter, StoreError, StoreEvent, StoredStatus};
 use crate::telemetry::{Event, Telemetry};
@@ -116,7 +117,12 @@ impl Waiting {
 
 impl CallStatusActor {
     /// The actor that will be the only one to write status.
-    pub fn new(writer: StatusWriter, settings: CallStatusSettings, telemetry: Telemetry) -> Self {
+    pub fn start(writer: StatusWriter, settings: CallStatusSettings, telemetry: Telemetry) -> Addr<Self> {
+        let meter = MailboxFigures::of::<Self>(&telemetry);
+        Metered::start(Self::new(writer, settings, telemetry), meter)
+    }
+
+    fn new(writer: StatusWriter, settings: CallStatusSettings, telemetry: Telemetry) -> Self {
         Self {
             spool: writer.spool(),
             writer: Some(writer),
@@ -223,12 +229,19 @@ fn changes_of(batch: &[Waiting]) -> Vec<StatusChange> {
 }
 
 impl Actor for CallStatusActor {
-    type Context = Context<Self>;
+    type Context = Metered<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
         // Status changes are orders that wait in the mailbox for one turn of the loop, not longer.
         ctx.set_mailbox_capacity(1_024);
     }
+}
+
+impl MeteredActor for CallStatusActor {
+    const KIND: &'static str = "call_status";
+
+    /// What is being written goes on; what waits is sent off with the next change. The fold forgives repetition.
+    fn panicked(&mut self, _message: &str, _ctx: &mut Metered<Self>) {}
 }
 
 impl Handler<ApplyStatus> for CallStatusActor {

@@ -1,3 +1,14 @@
-//! actors
+//! Who owns which state, and in what order things happen.
+//!
+//! | actor | how many | owns |
+//! |---|---|---|
+//! | [`call::CallActor`] | one per call, on the thread of its socket | the call machine, the audio path, the voice agent's session |
+//! | [`call_registry::CallRegistry`] | one | which calls are alive here, and what each ended call left to say |
+//! | [`call_status::CallStatusActor`] | one | the `StatusWriter` |
+//!
+//! All of them run in a [`metered`] context: it counts their mailboxes and catches their panics.
 
+pub mod call;
+pub mod call_registry;
 pub mod call_status;
+pub mod metered;

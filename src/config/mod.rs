@@ -126,13 +126,14 @@ impl Config {
         self.data_dir.join("messages")
     }
 
-    /// What a call machine is built with.
-    pub fn call_settings(&self) -> CallSettings {
+    /// What the machine of a call to this business is built with.
+    pub fn call_settings(&self, business: Option<&Business>) -> CallSettings {
         CallSettings {
             barge_in: self.barge_in.clone(),
             silence: self.silence.clone(),
             limits: self.limits.clone(),
             turns: self.openai.turns,
+            transfer_to: business.and_then(|business| business.transfer_to.clone()),
         }
     }
 

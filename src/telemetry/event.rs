@@ -61,6 +61,16 @@ pub enum Event<'a> {
         /// Whether it changed the row.
         changed: bool,
     },
+    /// The service ended by a fault of its own.
+    ServiceFailed {
+        /// What happened.
+        error: &'a str,
+    },
+    /// Something could not be kept anywhere; whoever asked was told, or repeats it.
+    StatusNotStored {
+        /// What the store said.
+        error: &'a str,
+    },
     /// Something could not be written to the database at once and waits in the spool.
     Spooled {
         /// `status`, `turn`, `event` …

@@ -45,10 +45,20 @@ pub enum Input {
         /// How it ended.
         outcome: ResponseOutcome,
     },
-    /// Somebody's voice activity detector says that the caller began to speak.
-    CallerSpeechStarted(Detector),
-    /// Somebody's voice activity detector says that the caller's utterance is over.
-    CallerSpeechEnded(Detector),
+    /// A voice activity detector says that the caller began to speak.
+    CallerSpeechStarted {
+        /// Whose detector.
+        by: Detector,
+        /// How long ago the speech really began; detectors need some frames to be sure.
+        ago: Duration,
+    },
+    /// A voice activity detector says that the caller's utterance is over.
+    CallerSpeechEnded {
+        /// Whose detector.
+        by: Detector,
+        /// How long ago the speech really ended; detectors wait out pauses.
+        ago: Duration,
+    },
     /// What the caller said, in words.
     CallerText {
         /// The words; may be empty.
@@ -65,6 +75,8 @@ pub enum Input {
     ToolCalled(ToolCall),
     /// The caller pressed a key.
     DtmfPressed(Digit),
+    /// The first frame of a response went out on the wire.
+    PlayoutStarted(ResponseId),
     /// A frame before this point of a response went out on the wire, and then the mark itself.
     MarkSent(Mark),
     /// The mark came back: the caller has heard (or the carrier has thrown away) what lies before it.
@@ -278,7 +290,7 @@ pub enum Note {
         response: ResponseId,
         /// How much of it was heard.
         heard: Duration,
-        /// From the caller's onset, as the detector reported it, to the decision.
+        /// From the caller's onset, as the detector dates it, to the decision.
         reaction: Duration,
     },
     /// The caller has been silent for so long that the ladder took a step.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::ids::PhoneNumber;
+
 /// When the caller may interrupt the agent. All in milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -75,13 +77,15 @@ pub struct LimitSettings {
     pub drain_ms: u32,
     /// How long the caller's words may take to arrive after the utterance, before the turn is stored without.
     pub transcript_wait_ms: u32,
+    /// After a key press, how long to wait for the next one before the agent is asked to answer.
+    pub dtmf_pause_ms: u32,
     /// How many responses the agent may give in a row without a word from the caller.
     pub max_agent_turns: u32,
 }
 
 impl Default for LimitSettings {
     fn default() -> Self {
-        Self { max_call_ms: 600_000, drain_ms: 10_000, transcript_wait_ms: 5_000, max_agent_turns: 5 }
+        Self { max_call_ms: 600_000, drain_ms: 10_000, transcript_wait_ms: 5_000, dtmf_pause_ms: 700, max_agent_turns: 5 }
     }
 }
 
@@ -98,6 +102,7 @@ pub enum TurnOwner {
 
 /// Everything a call machine is built with.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CallSettings {
     /// Interruptions.
     pub barge_in: BargeInSettings,
@@ -107,4 +112,7 @@ pub struct CallSettings {
     pub limits: LimitSettings,
     /// Who begins responses.
     pub turns: TurnOwner,
+    /// The only number that the agent may hand the caller over to. A model that is talked into naming another
+    /// one is refused: that would be toll fraud.
+    pub transfer_to: Option<PhoneNumber>,
 }

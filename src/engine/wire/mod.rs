@@ -1,1 +1,21 @@
-//! engine/wire
+//! Bytes to values and back, as others define them. No sockets, no clock.
+//!
+//! | module | what it speaks | who defines it |
+//! |---|---|---|
+//! | [`form`] | the fields of a webhook: form, query or JSON | WHATWG URL, RFC 8259 |
+//! | [`webhook`] | what Twilio tells us about a call | twilio.com/docs/voice/twiml, …/voice/twiml/stream |
+//! | [`signature`] | `X-Twilio-Signature` | twilio.com/docs/usage/webhooks/webhooks-security |
+//! | [`auth`] | whether a request is Twilio's, at the address where it reaches us | the same |
+//! | [`twiml`] | what we tell Twilio to do | twilio.com/docs/voice/twiml |
+//! | [`media_stream`] | a call's audio on a WebSocket | twilio.com/docs/voice/media-streams/websocket-messages |
+//! | [`token`] | our own proof that a media socket belongs to a call | here |
+//!
+//! Whatever comes from outside is a value or a typed error that names the field; nothing panics.
+
+pub mod auth;
+pub mod form;
+pub mod media_stream;
+pub mod signature;
+pub mod token;
+pub mod twiml;
+pub mod webhook;

@@ -56,6 +56,9 @@ impl Inner {
                 "message" => redact(message), held_back),
             Event::SpoolFailed { error } => error!(self.log, "spool can't be written: records are lost";
                 "error" => redact(error), held_back),
+            Event::StatusNotStored { error } => error!(self.log, "status change not stored";
+                "error" => redact(error), held_back),
+            Event::ServiceFailed { error } => error!(self.log, "service failed"; "error" => redact(error), held_back),
             Event::SpoolRejected { error } => warn!(self.log, "record set aside in spool/rejected";
                 "error" => redact(error), held_back),
             Event::CallFileFailed { call, kind, error } => warn!(self.log, "file of a call can't be written";
@@ -101,6 +104,8 @@ fn fault(event: &Event<'_>) -> Option<(&'static str, &'static str)> {
         Event::WebhookAnswered { endpoint, status, .. } if status >= 500 => Some(("webhook", endpoint)),
         Event::SpoolFailed { .. } => Some(("spool failed", "")),
         Event::SpoolRejected { .. } => Some(("spool rejected", "")),
+        Event::StatusNotStored { .. } => Some(("status not stored", "")),
+        Event::ServiceFailed { .. } => Some(("service failed", "")),
         Event::AgentLost { loss, .. } => Some(("agent lost", loss.word())),
         Event::AgentCounted { counter: AgentCounter::FormatFallback, .. } => {
             Some(("agent does not speak the format that it confirmed", AgentCounter::FormatFallback.word()))

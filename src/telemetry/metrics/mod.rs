@@ -38,6 +38,7 @@ pub(super) struct Metrics {
     spool_replayed: IntCounter,
     spool_failures: IntCounter,
     spool_rejected: IntCounter,
+    status_not_stored: IntCounter,
     database_up: IntGauge,
     database_losses: IntCounter,
     media_faults: ByWord,
@@ -109,6 +110,7 @@ impl Metrics {
             spool_replayed: r.counter("spool_replayed_total", "Records that came from the spool into the database."),
             spool_failures: r.counter("spool_failures_total", "Records that the spool could not take."),
             spool_rejected: r.counter("spool_rejected_total", "Records that the database will never take."),
+            status_not_stored: r.counter("status_not_stored_total", "Status changes that neither the database nor the spool took."),
             database_losses: r.counter("database_losses_total", "Times that the database did not answer."),
             media_faults: r.by_word(
                 "media_faults_total",
@@ -171,6 +173,8 @@ impl Metrics {
             Event::SpoolReplayed { records } => self.spool_replayed.inc_by(records),
             Event::SpoolFailed { .. } => self.spool_failures.inc(),
             Event::SpoolRejected { .. } => self.spool_rejected.inc(),
+            Event::StatusNotStored { .. } => self.status_not_stored.inc(),
+            Event::ServiceFailed { .. } => {}
             Event::DatabaseLost { .. } => {
                 self.database_losses.inc();
                 self.database_up.set(0);

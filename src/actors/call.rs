@@ -1,0 +1,577 @@
+//! One call: the actor that owns its machine, its audio path and its voice agent's session.
+//!
+//! It lives on the thread of its media socket, so that audio never crosses threads. It decides nothing: it
+//! tells [`CallMachine`] what happened and does what the machine answers. What comes in:
+//!
+//! | message | from | sent by |
+//! |---|---|---|
+//! | [`CallerAudio`] | the transport, every 20 ms | `try_send`: a full mailbox drops the frame and counts it |
+//! | [`DtmfPressed`], [`MarkHeard`], [`MediaClosed`] | the transport | `do_send` |
+//! | [`HangUp`], [`EndSeen`] | the registry | `do_send` |
+//! | [`AgentSaid`] | the session's events | `send`, so that a busy call slows its agent down |
+//!
+//! After the end the actor stays for a moment: it closes the media stream, and if the carrier shows no sign
+//! of the end within [`END_SEEN_WITHIN`], it asks the carrier's REST interface to hang up, at most once.
+
+mod audio_path;
+mod ending;
+mod plan;
+mod timeline;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+
+use crate::actors::metered::{Metered, MeteredActor};
+use crate::clock::{self, CallClock};
+use crate::engine::audio::{Edge, PcmFrame, Step, VadRate};
+use crate::engine::call::{
+    AgentLoss, CallMachine, CallStats, Detector, Farewell, FrameDrop, HangupCause, Input, Note, Output,
+    ResponseOutcome, Speaker, Turn, journal,
+};
+use crate::engine::ids::{Digit, Mark, ResponseId};
+use crate::engine::time::CallTime;
+use crate::providers::voice_agent::{AgentBrief, AgentEvent, AgentLink, AgentOrder, AgentSession, Chunk};
+use crate::telemetry::Event;
+
+use audio_path::AudioPath;
+use ending::HangUpToken;
+pub use ending::END_SEEN_WITHIN;
+pub use plan::{CallPlan, FilesOfCall, MediaPort, Phrases, SoundSettings};
+
+/// 20 ms of the caller's audio.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct CallerAudio<R: VadRate>(pub PcmFrame<R>);
+
+/// The caller pressed a key.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct DtmfPressed(pub Digit);
+
+/// A mark came back from the carrier.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct MarkHeard(pub Mark);
+
+/// The media stream is closed, by the carrier or because it broke. Carries what made no sense on it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct MediaClosed {
+    /// Messages that made no sense, since the stream began.
+    pub faults: u64,
+    /// Caller frames that this call's mailbox refused.
+    pub refused_frames: u64,
+}
+
+/// Somebody outside of the call wants it to end.
+#[derive(Message, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct HangUp(pub HangupCause);
+
+/// The carrier has shown that the call is over.
+#[derive(Message, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct EndSeen;
+
+/// The session with the voice agent has something to tell.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct AgentSaid<R: VadRate> {
+    session: u32,
+    event: AgentEvent<R>,
+}
+
+/// How often the watchdog looks.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// How long the agent may take to hand over what it holds, after the caller has left.
+const LAST_WORDS_WITHIN: Duration = Duration::from_millis(300);
+/// So many frames in a row that the carrier's socket did not take mean that nobody reads it: 5 s.
+const UNREAD_FRAMES: u32 = 250;
+
+/// One call.
+pub struct CallActor<R: VadRate> {
+    plan: CallPlan<R>,
+    clock: CallClock,
+    machine: CallMachine,
+    audio: AudioPath<R>,
+    agent: Option<AgentLink<R>>,
+    session: u32,
+    history: Vec<(Speaker, String)>,
+    told: VecDeque<(Input, Option<Chunk<R>>)>,
+    outputs: Vec<Output>,
+    playing: Option<ResponseId>,
+    next_tick: Option<(CallTime, SpawnHandle)>,
+    next_deadline: Option<(CallTime, SpawnHandle)>,
+    last_frame_at: CallTime,
+    unread_frames: u32,
+    messages: u32,
+    stats: CallStats,
+    is_leaving: bool,
+    is_over: bool,
+    hang_up: Option<HangUpToken>,
+}
+
+impl<R: VadRate> CallActor<R> {
+    /// Starts a call whose media stream was just authenticated, on this thread.
+    pub fn answer(plan: CallPlan<R>) -> Addr<Self> {
+        Metered::create(Arc::clone(&plan.meter), |_| Self {
+            clock: CallClock::start(),
+            machine: CallMachine::new(plan.settings.clone()),
+            audio: AudioPath::new(&plan.audio),
+            agent: None,
+            session: 0,
+            history: Vec::new(),
+            told: VecDeque::new(),
+            outputs: Vec::new(),
+            playing: None,
+            next_tick: None,
+            next_deadline: None,
+            last_frame_at: CallTime::START,
+            unread_frames: 0,
+            messages: 0,
+            stats: CallStats::default(),
+            is_leaving: false,
+            is_over: false,
+            hang_up: Some(HangUpToken::new(plan.call.clone(), plan.carrier.clone(), plan.telemetry.clone())),
+            plan,
+        })
+    }
+
+    // === telling the machine, doing what it says
+
+    fn tell(&mut self, input: Input, ctx: &mut Metered<Self>) {
+        self.tell_with(input, None, ctx);
+    }
+
+    fn tell_with(&mut self, input: Input, chunk: Option<Chunk<R>>, ctx: &mut Metered<Self>) {
+        self.told.push_back((input, chunk));
+        self.tell_all(ctx);
+    }
+
+    /// Tells the machine everything that waits, in order. What it wants done may bring new inputs; they wait
+    /// behind the others.
+    fn tell_all(&mut self, ctx: &mut Metered<Self>) {
+        while let Some((input, chunk)) = self.told.pop_front() {
+            let now = self.clock.now();
+            if let Some(journal) = &self.plan.files.journal {
+                journal.line(journal::input_line(now, &input));
+            }
+            let mut outputs = std::mem::take(&mut self.outputs);
+            self.machine.handle(now, input, &mut outputs);
+            for output in outputs.drain(..) {
+                if let Some(journal) = &self.plan.files.journal {
+                    journal.line(journal::output_line(now, &output));
+                }
+                self.perform(now, output, chunk.as_ref(), ctx);
+            }
+            self.outputs = outputs;
+        }
+        self.arm(ctx);
+    }
+
+    fn perform(&mut self, now: CallTime, output: Output, chunk: Option<&Chunk<R>>, ctx: &mut Metered<Self>) {
+        match output {
+            Output::ConnectAgent => self.connect_agent(ctx),
+            Output::AskAgent { response, ask } => self.order_agent(AgentOrder::Respond { response, ask }),
+            Output::CancelResponse(response) => self.order_agent(AgentOrder::Cancel(response)),
+            Output::Truncate { response, heard } => self.order_agent(AgentOrder::Truncate { response, heard }),
+            Output::Play(response) => self.play(now, response, chunk),
+            Output::Drop(_) => {}
+            Output::FinishPlayout(response) => self.audio.playout.finish(now, response),
+            Output::ClearPlayout => self.clear_playout(now),
+            Output::Say { response, phrase } => self.say(response, (self.plan.phrases)(phrase)),
+            Output::PassDtmf(digit) => self.order_agent(AgentOrder::Dtmf(digit)),
+            Output::AnswerTool { call_id, result } => self.order_agent(AgentOrder::ToolResult { call_id, result }),
+            Output::CloseAgent => self.close_agent(),
+            Output::StoreTurn(turn) => self.store_turn(turn),
+            Output::Note(note) => self.note(now, note),
+            Output::EndCall { cause, farewell } => self.end(now, cause, farewell, ctx),
+        }
+    }
+
+    fn arm(&mut self, ctx: &mut Metered<Self>) {
+        let due = self.machine.next_deadline();
+        if due != self.next_deadline.map(|(at, _)| at) {
+            if let Some((_, timer)) = self.next_deadline.take() {
+                ctx.cancel_future(timer);
+            }
+            self.next_deadline = due.map(|at| (at, self.wake_at(at, ctx, |call, ctx| {
+                call.next_deadline = None;
+                call.tell(Input::Deadline, ctx);
+            })));
+        }
+        let due = self.audio.playout.next_due();
+        if due != self.next_tick.map(|(at, _)| at) {
+            if let Some((_, timer)) = self.next_tick.take() {
+                ctx.cancel_future(timer);
+            }
+            self.next_tick = due.map(|at| (at, self.wake_at(at, ctx, |call, ctx| {
+                call.next_tick = None;
+                call.play_out(ctx);
+            })));
+        }
+    }
+
+    fn wake_at(
+        &self,
+        at: CallTime,
+        ctx: &mut Metered<Self>,
+        wake: impl FnOnce(&mut Self, &mut Metered<Self>) + 'static,
+    ) -> SpawnHandle {
+        ctx.run_later(self.clock.at(at).saturating_duration_since(clock::now()), wake)
+    }
+
+    // === the agent
+
+    fn connect_agent(&mut self, ctx: &mut Metered<Self>) {
+        self.session += 1;
+        let brief = AgentBrief { history: self.history.clone(), ..self.plan.brief.clone() };
+        let AgentSession { link, mut events } = self.plan.agent.open(brief);
+        self.agent = Some(link);
+        let (call, session) = (ctx.address(), self.session);
+        actix_rt::spawn(async move {
+            while let Some(event) = events.recv().await {
+                if call.send(AgentSaid { session, event }).await.is_err() {
+                    return; // the call is over; dropping `events` tells the agent
+                }
+            }
+            // A session that ends without a word has broken; if it said so, the call no longer listens to it.
+            let lost = AgentEvent::Lost { loss: AgentLoss::Dropped, detail: "the session ended".to_owned() };
+            call.do_send(AgentSaid { session, event: lost });
+        });
+    }
+
+    fn order_agent(&mut self, order: AgentOrder) {
+        let Some(agent) = &self.agent else { return };
+        if !agent.order(order) {
+            self.agent = None;
+            self.session += 1;
+            self.told.push_back((Input::AgentLost(AgentLoss::Stalled), None));
+        }
+    }
+
+    fn close_agent(&mut self) {
+        self.agent = None;
+        self.session += 1;
+    }
+
+    fn agent_said(&mut self, event: AgentEvent<R>, ctx: &mut Metered<Self>) {
+        let input = match event {
+            AgentEvent::Lost { .. } if self.is_leaving => Input::MediaClosed,
+            AgentEvent::Ready { detects_turns } => Input::AgentReady { detects_turns },
+            AgentEvent::Lost { loss, detail } => {
+                self.close_agent();
+                let (call, agent) = (&self.plan.call, self.plan.agent.name());
+                self.plan.telemetry.record(Event::AgentLost { call, agent, loss, detail: &detail });
+                Input::AgentLost(loss)
+            }
+            AgentEvent::ResponseStarted(response) => Input::ResponseStarted(response),
+            AgentEvent::Audio { response, chunk } => {
+                let length = chunk.length();
+                return self.tell_with(Input::AgentAudio { response, length }, Some(chunk), ctx);
+            }
+            AgentEvent::Text { response, text } => Input::AgentText { response, text },
+            AgentEvent::ResponseEnded { response, outcome } => Input::ResponseEnded { response, outcome },
+            AgentEvent::CallerSpeechStarted => {
+                Input::CallerSpeechStarted { by: Detector::Vendor, ago: Duration::ZERO }
+            }
+            AgentEvent::CallerSpeechEnded => Input::CallerSpeechEnded { by: Detector::Vendor, ago: Duration::ZERO },
+            AgentEvent::CallerText { text, confidence } => Input::CallerText { text, confidence },
+            AgentEvent::MessageTaken(chunk) => {
+                self.messages += 1;
+                let length = chunk.length();
+                self.plan.files.all.message(&self.plan.call, self.messages, R::HZ, chunk.samples);
+                Input::MessageTaken { length }
+            }
+            AgentEvent::ToolCalled(call) => Input::ToolCalled(call),
+            AgentEvent::Counted(counter) => {
+                return self.plan.telemetry.record(Event::AgentCounted { agent: self.plan.agent.name(), counter });
+            }
+        };
+        self.tell(input, ctx);
+    }
+
+    // === sound
+
+    fn hear(&mut self, frame: PcmFrame<R>, ctx: &mut Metered<Self>) {
+        let now = self.clock.now();
+        self.last_frame_at = now;
+        self.stats.caller_frames += 1;
+        if let Some(recording) = &self.plan.files.recording {
+            recording.push(Speaker::Caller, now, frame.samples());
+        }
+        match &self.agent {
+            Some(agent) if agent.hear(frame) => self.stats.forwarded_frames += 1,
+            Some(_) => self.drop_frame(FrameDrop::AgentBehind),
+            None => self.drop_frame(FrameDrop::NoAgent),
+        }
+        let Some(edge) = self.audio.hear(&frame, &mut self.stats) else { return };
+        let by = Detector::Own;
+        let (speaking, input) = match edge {
+            Edge::Started => (true, Input::CallerSpeechStarted { by, ago: self.audio.endpointer.onset_age() }),
+            Edge::Ended => (false, Input::CallerSpeechEnded { by, ago: self.audio.endpointer.silence_age() }),
+        };
+        self.order_agent(AgentOrder::CallerSpeech { speaking });
+        self.tell(input, ctx);
+    }
+
+    fn drop_frame(&mut self, why: FrameDrop) {
+        self.stats.dropped_frames += 1;
+        self.plan.telemetry.record(Event::FrameDropped { why });
+    }
+
+    fn play(&mut self, now: CallTime, response: ResponseId, chunk: Option<&Chunk<R>>) {
+        if let Some(chunk) = chunk {
+            self.audio.playout.push(now, response, &chunk.samples);
+        }
+    }
+
+    /// One of the engine's own sentences arrives at once and whole.
+    fn say(&mut self, response: ResponseId, phrase: Chunk<R>) {
+        let length = phrase.length();
+        self.told.push_back((Input::AgentAudio { response, length }, Some(phrase)));
+        self.told.push_back((Input::ResponseEnded { response, outcome: ResponseOutcome::Completed }, None));
+    }
+
+    fn clear_playout(&mut self, now: CallTime) {
+        self.audio.playout.clear(now);
+        self.playing = None;
+        self.plan.media.clear();
+    }
+
+    /// Sends whatever is due now to the caller.
+    fn play_out(&mut self, ctx: &mut Metered<Self>) {
+        let now = self.clock.now();
+        while let Some(step) = self.audio.playout.poll(now) {
+            match step {
+                Step::Frame { response, frame } => self.send_frame(now, response, &frame),
+                Step::Mark(mark) => {
+                    self.plan.media.mark(mark);
+                    self.told.push_back((Input::MarkSent(mark), None));
+                }
+            }
+        }
+        self.tell_all(ctx);
+    }
+
+    fn send_frame(&mut self, now: CallTime, response: ResponseId, frame: &PcmFrame<R>) {
+        if self.playing != Some(response) {
+            self.playing = Some(response);
+            self.told.push_back((Input::PlayoutStarted(response), None));
+        }
+        self.stats.agent_frames += 1;
+        self.unread_frames = if self.plan.media.frame(frame) { 0 } else { self.unread_frames + 1 };
+        self.audio.agent_plays(frame);
+        if let Some(recording) = &self.plan.files.recording {
+            recording.push(Speaker::Agent, now, frame.samples());
+        }
+    }
+
+    // === the record
+
+    fn store_turn(&mut self, turn: Turn) {
+        let words = turn.heard_text.trim();
+        if !words.is_empty() {
+            self.history.push((turn.speaker, words.to_owned()));
+        }
+        if let Some(record) = &mut self.plan.record {
+            record.turn(turn);
+        }
+    }
+
+    fn note(&mut self, now: CallTime, note: Note) {
+        let telemetry = &self.plan.telemetry;
+        match &note {
+            Note::BargeIn { reaction, .. } => telemetry.record(Event::BargeIn { reaction: *reaction }),
+            Note::FirstAudio(response, after) => {
+                let of = if *response == ResponseId::from_engine(1) { "greeting" } else { "answer" };
+                telemetry.record(Event::FirstAudio { of, after: *after });
+            }
+            _ => {}
+        }
+        if let Some(record) = &mut self.plan.record {
+            record.event(timeline::record(now, clock::wall_micros(), &note));
+        }
+    }
+
+    // === the end
+
+    /// The call is over: once, whoever ended it.
+    fn end(&mut self, now: CallTime, cause: HangupCause, farewell: Farewell, ctx: &mut Metered<Self>) {
+        if std::mem::replace(&mut self.is_over, true) {
+            return;
+        }
+        self.clear_timers(ctx);
+        let stats = self.final_stats();
+        let call = self.plan.call.clone();
+        if let Some(reservation) = self.plan.reservation.take() {
+            reservation.ended(farewell.clone());
+        }
+        self.plan.media.close();
+        self.plan.telemetry.record(Event::CallEnded { call: &call, cause, stats: &stats });
+        if let Some(mut record) = self.plan.record.take() {
+            record.end(timeline::end(cause, farewell, stats, clock::wall_micros()));
+        }
+        if let Some(recording) = self.plan.files.recording.take() {
+            recording.finish(now);
+        }
+        self.plan.files.journal = None;
+        if cause == HangupCause::CallerHungUp {
+            return ctx.stop(); // the carrier ended it: there is nothing to hang up
+        }
+        ctx.run_later(END_SEEN_WITHIN, |call, ctx| {
+            if let Some(token) = call.hang_up.take() {
+                token.hang_up();
+            }
+            ctx.stop();
+        });
+    }
+
+    fn final_stats(&self) -> CallStats {
+        let heard = self.audio.playout.stats();
+        CallStats {
+            caller_frames: self.stats.caller_frames,
+            forwarded_frames: self.stats.forwarded_frames,
+            dropped_frames: self.stats.dropped_frames,
+            agent_frames: self.stats.agent_frames,
+            underflow_events: heard.underflow_events,
+            underflow_frames: heard.underflow_frames,
+            vad_frames: self.stats.vad_frames,
+            vad_speech_frames: self.stats.vad_speech_frames,
+            media_faults: self.stats.media_faults,
+            ..self.machine.stats().clone()
+        }
+    }
+
+    fn clear_timers(&mut self, ctx: &mut Metered<Self>) {
+        for (_, timer) in [self.next_tick.take(), self.next_deadline.take()].into_iter().flatten() {
+            ctx.cancel_future(timer);
+        }
+        self.audio.playout.clear(self.clock.now());
+    }
+
+    /// The caller's frames stopped, or the carrier no longer reads ours: the stream is as good as closed.
+    fn watch(&mut self, ctx: &mut Metered<Self>) {
+        if self.is_over {
+            return;
+        }
+        let is_quiet = self.clock.now().since(self.last_frame_at) > self.plan.idle_timeout;
+        if is_quiet || self.unread_frames > UNREAD_FRAMES {
+            self.plan.media.close();
+            self.caller_left(ctx);
+        }
+    }
+
+    /// The caller is gone. The agent may hold a message that was cut off by that: it has a moment to hand it
+    /// over before the call ends.
+    fn caller_left(&mut self, ctx: &mut Metered<Self>) {
+        if self.is_over || std::mem::replace(&mut self.is_leaving, true) {
+            return;
+        }
+        if self.agent.take().is_none() {
+            return self.tell(Input::MediaClosed, ctx);
+        }
+        ctx.run_later(LAST_WORDS_WITHIN, |call, ctx| call.tell(Input::MediaClosed, ctx));
+    }
+}
+
+impl<R: VadRate> Actor for CallActor<R> {
+    type Context = Metered<Self>;
+
+    fn started(&mut self, ctx: &mut Metered<Self>) {
+        let (call, business, agent) = (&self.plan.call, &self.plan.business, self.plan.agent.name());
+        self.plan.telemetry.record(Event::CallBegan { call, business, agent });
+        if let Some(journal) = &self.plan.files.journal {
+            journal.line(journal::header(&self.plan.settings));
+        }
+        if let Some(reservation) = &self.plan.reservation {
+            reservation.started(ctx.address().recipient(), ctx.address().recipient());
+        }
+        ctx.run_interval(WATCH_EVERY, |call, ctx| call.watch(ctx));
+        self.tell(Input::Answered, ctx);
+    }
+
+    fn stopped(&mut self, ctx: &mut Metered<Self>) {
+        self.end(self.clock.now(), HangupCause::InternalFault, Farewell::Apologise, ctx);
+    }
+}
+
+impl<R: VadRate> MeteredActor for CallActor<R> {
+    const KIND: &'static str = "call";
+
+    /// A panic ends this call and no other: the caller gets an apology from the carrier.
+    fn panicked(&mut self, _message: &str, ctx: &mut Metered<Self>) {
+        self.close_agent();
+        self.end(self.clock.now(), HangupCause::InternalFault, Farewell::Apologise, ctx);
+    }
+}
+
+impl<R: VadRate> Handler<CallerAudio<R>> for CallActor<R> {
+    type Result = ();
+
+    fn handle(&mut self, CallerAudio(frame): CallerAudio<R>, ctx: &mut Metered<Self>) {
+        if !self.is_over {
+            self.hear(frame, ctx);
+        }
+    }
+}
+
+impl<R: VadRate> Handler<AgentSaid<R>> for CallActor<R> {
+    type Result = ();
+
+    fn handle(&mut self, AgentSaid { session, event }: AgentSaid<R>, ctx: &mut Metered<Self>) {
+        if session == self.session && !self.is_over {
+            self.agent_said(event, ctx);
+        }
+    }
+}
+
+impl<R: VadRate> Handler<DtmfPressed> for CallActor<R> {
+    type Result = ();
+
+    fn handle(&mut self, DtmfPressed(digit): DtmfPressed, ctx: &mut Metered<Self>) {
+        self.tell(Input::DtmfPressed(digit), ctx);
+    }
+}
+
+impl<R: VadRate> Handler<MarkHeard> for CallActor<R> {
+    type Result = ();
+
+    fn handle(&mut self, MarkHeard(mark): MarkHeard, ctx: &mut Metered<Self>) {
+        self.tell(Input::MarkHeard(mark), ctx);
+    }
+}
+
+impl<R: VadRate> Handler<MediaClosed> for CallActor<R> {
+    type Result = ();
+
+    fn handle(&mut self, closed: MediaClosed, ctx: &mut Metered<Self>) {
+        self.stats.media_faults = closed.faults;
+        self.stats.caller_frames += closed.refused_frames;
+        self.stats.dropped_frames += closed.refused_frames;
+        self.caller_left(ctx);
+    }
+}
+
+impl<R: VadRate> Handler<HangUp> for CallActor<R> {
+    type Result = ();
+
+    fn handle(&mut self, HangUp(cause): HangUp, ctx: &mut Metered<Self>) {
+        self.tell(Input::HangUp(cause), ctx);
+    }
+}
+
+impl<R: VadRate> Handler<EndSeen> for CallActor<R> {
+    type Result = ();
+
+    /// The carrier knows that the call is over: nothing needs to be hung up.
+    fn handle(&mut self, EndSeen: EndSeen, ctx: &mut Metered<Self>) {
+        self.hang_up = None;
+        if self.is_over {
+            ctx.stop();
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Which calls are alive here: a directory, and nothing else.
+//!
+//! It also remembers, for a while after a call's end, what the carrier is to be told when it asks how to go on
+//! after the media stream ([`FarewellOf`]), and that the call was here, so that a second media socket for it is
+//! refused even after the first has ended.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use thiserror::Error;
+
+use crate::actors::call::{EndSeen, HangUp};
+use crate::actors::metered::{MailboxFigures, Metered, MeteredActor, order};
+use crate::clock;
+use crate::engine::call::{Farewell, HangupCause};
+use crate::engine::ids::CallSid;
+use crate::telemetry::Telemetry;
+
+/// A call's media stream was authenticated; the call is about to start. One call, one stream, once.
+#[derive(Message)]
+#[rtype(result = "Result<Reservation, NotRegistered>")]
+pub struct ReserveCall(pub CallSid);
+
+/// A call's place in the directory. Whoever holds it says how the call ends; dropping it ends the call with an
+/// apology, whatever happened.
+pub struct Reservation {
+    call: CallSid,
+    registry: Addr<CallRegistry>,
+    has_ended: bool,
+}
+
+impl Reservation {
+    /// The call has started, and can be ended through these.
+    pub fn started(&self, hang_up: Recipient<HangUp>, end_seen: Recipient<EndSeen>) {
+        order(&self.registry, CallStarted { call: self.call.clone(), hang_up, end_seen });
+    }
+
+    /// The call is over; the carrier is told this when it asks.
+    pub fn ended(mut self, farewell: Farewell) {
+        self.end(farewell);
+    }
+
+    fn end(&mut self, farewell: Farewell) {
+        if !std::mem::replace(&mut self.has_ended, true) {
+            order(&self.registry, CallEnded { call: self.call.clone(), farewell });
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.end(Farewell::Apologise);
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct CallStarted {
+    call: CallSid,
+    hang_up: Recipient<HangUp>,
+    end_seen: Recipient<EndSeen>,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct CallEnded {
+    call: CallSid,
+    farewell: Farewell,
+}
+
+/// What the carrier is to be told after a call's media stream has ended.
+#[derive(Message)]
+#[rtype(result = "FarewellOf")]
+pub struct AskFarewell(pub CallSid);
+
+/// The registry's knowledge of a call whose stream has ended.
+#[derive(Clone, Debug, PartialEq, Eq, MessageResponse)]
+pub enum FarewellOf {
+    /// It ended here, and this is to be done.
+    Ended(Farewell),
+    /// It is still alive here: the stream broke, and the call does not know yet.
+    Alive,
+    /// It was never here, or too long ago.
+    Unknown,
+}
+
+/// The carrier has reported the end of a call.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct CarrierEnded(pub CallSid);
+
+/// An operator ends a call: whether it was alive here.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct HangUpCall(pub CallSid, pub HangupCause);
+
+/// How many calls are alive here.
+#[derive(Message)]
+#[rtype(result = "usize")]
+pub struct LiveCalls;
+
+/// Take no new calls from now on.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Drain;
+
+/// End every call that is alive.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct EndAll(pub HangupCause);
+
+/// Why a call can't start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NotRegistered {
+    /// The call has, or had, a media stream here.
+    #[error("the call has a media stream already")]
+    SecondSocket,
+    /// The service is stopping.
+    #[error("the service is stopping")]
+    Draining,
+}
+
+/// How long an ended call is remembered. The carrier asks within seconds; its retries end after a minute.
+const REMEMBER: Duration = Duration::from_secs(300);
+/// How many ended calls are remembered at most.
+const REMEMBER_MOST: usize = 100_000;
+
+enum Entry {
+    Reserved,
+    Alive { hang_up: Recipient<HangUp>, end_seen: Recipient<EndSeen> },
+    Ended { farewell: Farewell, end_seen: Option<Recipient<EndSeen>> },
+}
+
+/// The directory of calls.
+pub struct CallRegistry {
+    calls: HashMap<CallSid, Entry>,
+    ended: VecDeque<(Instant, CallSid)>,
+    alive: usize,
+    is_draining: bool,
+}
+
+impl CallRegistry {
+    /// Starts the directory on this thread.
+    pub fn start(telemetry: Telemetry) -> Addr<Self> {
+        let meter = MailboxFigures::of::<Self>(&telemetry);
+        let registry =
+            Self { calls: HashMap::new(), ended: VecDeque::new(), alive: 0, is_draining: false };
+        Metered::start(registry, meter)
+    }
+
+    fn forget_old(&mut self) {
+        let now = clock::now();
+        while let Some((at, _)) = self.ended.front() {
+            let is_old = now.duration_since(*at) > REMEMBER || self.ended.len() > REMEMBER_MOST;
+            if !is_old {
+                return;
+            }
+            if let Some((_, call)) = self.ended.pop_front() {
+                self.calls.remove(&call);
+            }
+        }
+    }
+}
+
+impl Actor for CallRegistry {
+    type Context = Metered<Self>;
+}
+
+impl MeteredActor for CallRegistry {
+    const KIND: &'static str = "call_registry";
+
+    /// Its handlers only look up and insert: it goes on with what it has.
+    fn panicked(&mut self, _message: &str, _ctx: &mut Metered<Self>) {}
+}
+
+impl Handler<ReserveCall> for CallRegistry {
+    type Result = Result<Reservation, NotRegistered>;
+
+    fn handle(&mut self, ReserveCall(call): ReserveCall, ctx: &mut Metered<Self>) -> Self::Result {
+        self.forget_old();
+        if self.is_draining {
+            return Err(NotRegistered::Draining);
+        }
+        if self.calls.contains_key(&call) {
+            return Err(NotRegistered::SecondSocket);
+        }
+        self.calls.insert(call.clone(), Entry::Reserved);
+        self.alive += 1;
+        Ok(Reservation { call, registry: ctx.address(), has_ended: false })
+    }
+}
+
+impl Handler<CallStarted> for CallRegistry {
+    type Result = ();
+
+    fn handle(&mut self, CallStarted { call, hang_up, end_seen }: CallStarted, _: &mut Metered<Self>) {
+        match self.calls.get_mut(&call) {
+            Some(entry @ Entry::Reserved) => *entry = Entry::Alive { hang_up, end_seen },
+            // It ended before it was registered; it still waits for the carrier.
+            Some(Entry::Ended { end_seen: waiting, .. }) => *waiting = Some(end_seen),
+            Some(Entry::Alive { .. }) | None => {}
+        }
+    }
+}
+
+impl Handler<CallEnded> for CallRegistry {
+    type Result = ();
+
+    fn handle(&mut self, CallEnded { call, farewell }: CallEnded, _: &mut Metered<Self>) {
+        let end_seen = match self.calls.remove(&call) {
+            Some(Entry::Alive { end_seen, .. }) => Some(end_seen),
+            Some(Entry::Reserved) => None,
+            Some(ended @ Entry::Ended { .. }) => {
+                self.calls.insert(call, ended);
+                return;
+            }
+            None => return,
+        };
+        self.alive -= 1;
+        self.ended.push_back((clock::now(), call.clone()));
+        self.calls.insert(call, Entry::Ended { farewell, end_seen });
+    }
+}
+
+impl Handler<AskFarewell> for CallRegistry {
+    type Result = FarewellOf;
+
+    fn handle(&mut self, AskFarewell(call): AskFarewell, _: &mut Metered<Self>) -> FarewellOf {
+        match self.calls.get_mut(&call) {
+            None => FarewellOf::Unknown,
+            Some(Entry::Reserved | Entry::Alive { .. }) => FarewellOf::Alive,
+            Some(Entry::Ended { farewell, end_seen }) => {
+                if let Some(end_seen) = end_seen.take() {
+                    end_seen.do_send(EndSeen);
+                }
+                FarewellOf::Ended(farewell.clone())
+            }
+        }
+    }
+}
+
+impl Handler<CarrierEnded> for CallRegistry {
+    type Result = ();
+
+    fn handle(&mut self, CarrierEnded(call): CarrierEnded, _: &mut Metered<Self>) {
+        match self.calls.get_mut(&call) {
+            Some(Entry::Alive { end_seen, hang_up }) => {
+                // The carrier says it is over, so it is, whatever our socket says.
+                end_seen.do_send(EndSeen);
+                hang_up.do_send(HangUp(HangupCause::CallerHungUp));
+            }
+            Some(Entry::Ended { end_seen, .. }) => {
+                if let Some(end_seen) = end_seen.take() {
+                    end_seen.do_send(EndSeen);
+                }
+            }
+            Some(Entry::Reserved) | None => {}
+        }
+    }
+}
+
+impl Handler<HangUpCall> for CallRegistry {
+    type Result = bool;
+
+    fn handle(&mut self, HangUpCall(call, cause): HangUpCall, _: &mut Metered<Self>) -> bool {
+        match self.calls.get(&call) {
+            Some(Entry::Alive { hang_up, .. }) => {
+                hang_up.do_send(HangUp(cause));
+                true
+            }
+            Some(Entry::Reserved | Entry::Ended { .. }) | None => false,
+        }
+    }
+}
+
+impl Handler<LiveCalls> for CallRegistry {
+    type Result = usize;
+
+    fn handle(&mut self, LiveCalls: LiveCalls, _: &mut Metered<Self>) -> usize {
+        self.alive
+    }
+}
+
+impl Handler<Drain> for CallRegistry {
+    type Result = ();
+
+    fn handle(&mut self, Drain: Drain, _: &mut Metered<Self>) {
+        self.is_draining = true;
+    }
+}
+
+impl Handler<EndAll> for CallRegistry {
+    type Result = ();
+
+    fn handle(&mut self, EndAll(cause): EndAll, _: &mut Metered<Self>) {
+        for entry in self.calls.values() {
+            if let Entry::Alive { hang_up, .. } = entry {
+                hang_up.do_send(HangUp(cause));
+            }
+        }
+    }
+}

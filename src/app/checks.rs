@@ -1,0 +1,28 @@
+//! What must be right before calls are sent here.
+
+use std::sync::Arc;
+
+use crate::http::health::Check;
+use crate::store::{DatabaseState, Store};
+
+/// The checks of this service. They read memory only.
+pub(super) fn checks(store: Store) -> Arc<dyn Fn() -> Vec<Check> + Send + Sync> {
+    Arc::new(move || {
+        let health = store.health();
+        let database = match &health.database {
+            DatabaseState::Up => Check { name: "database", ok: true, detail: health.backend.to_owned() },
+            DatabaseState::NotReady { error } | DatabaseState::Down { error } => {
+                Check { name: "database", ok: false, detail: error.clone() }
+            }
+        };
+        let spool = Check {
+            name: "spool",
+            ok: health.spool_error.is_none(),
+            detail: match &health.spool_error {
+                Some(error) => error.clone(),
+                None => format!("{} records wait for the database", health.spool_records_waiting),
+            },
+        };
+        vec![database, spool]
+    })
+}

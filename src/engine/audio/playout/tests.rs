@@ -1,0 +1,509 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::engine::audio::Hz8k;
+
+const SETTINGS: PlayoutSettings =
+    PlayoutSettings { preroll_ms: 100, lead_ms: 60, mark_every_ms: 100, max_queue_ms: 10_000 };
+
+#[test]
+fn a_response_that_comes_at_once_goes_out_with_its_lead_then_every_20_ms() {
+    let mut line = Line::new(SETTINGS);
+    line.push(1, 130);
+    line.finish(1);
+    line.run_until(1_000);
+    assert_eq!(line.said(), "0:r1 0:r1 0:r1 20:r1 40:r1 40:r1:100 60:r1 80:r1 80:r1:130:end");
+    assert!(line.playout.is_idle());
+    assert_eq!(line.stats().underflow_events, 0);
+}
+
+#[test]
+fn the_last_frame_is_padded_once() {
+    let mut line = Line::new(SETTINGS);
+    line.playout.push(line.now, response(1), &[7; 161]);
+    line.finish(1);
+    line.finish(1);
+    line.run_until(100);
+    assert_eq!(line.said(), "0:r1 0:r1 0:r1:20:end");
+    let mut padded = [0; 160];
+    padded[0] = 7;
+    assert_eq!(line.frames[1].2.samples(), padded);
+    line.finish(1);
+    line.run_until(200);
+    assert_eq!(line.frames.len(), 2, "an end told again ends nothing");
+    assert!(line.playout.is_idle());
+}
+
+#[test]
+fn a_response_without_audio_still_gives_its_last_mark_in_its_turn() {
+    let mut line = Line::new(SETTINGS);
+    line.push(1, 40);
+    line.finish(2);
+    line.run_until(100);
+    assert_eq!(line.said(), "", "the first is not finished, and waits for its pre-roll");
+    line.finish(1);
+    line.run_until(200);
+    assert_eq!(line.said(), "100:r1 100:r1 100:r1:40:end 100:r2:0:end");
+}
+
+#[test]
+fn responses_play_one_after_the_other() {
+    let mut line = Line::new(SETTINGS);
+    line.push(1, 120);
+    line.push(2, 120);
+    line.push(1, 20);
+    line.finish(2);
+    line.finish(1);
+    line.run_until(2_000);
+    let order: Vec<_> = line.frames.iter().map(|(_, of, _)| of.to_string()).collect();
+    assert_eq!(order, [vec!["r1"; 7], vec!["r2"; 6]].concat());
+    assert_eq!(line.gaps_ms(), [0, 0, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20], "without a seam");
+}
+
+#[test]
+fn one_that_dribbles_waits_for_its_preroll() {
+    let mut line = Line::new(SETTINGS);
+    for _ in 0..20 {
+        line.push(1, 20);
+        line.run_until(line.ms() + 20);
+    }
+    line.finish(1);
+    line.run_until(2_000);
+    assert_eq!(line.frames[0].0, 80_000, "the fifth chunk makes 100 ms");
+    assert_eq!(line.stats().underflow_frames, 0);
+    assert_eq!(line.frames.len(), 20);
+}
+
+#[test]
+fn one_that_gets_stuck_below_its_preroll_starts_after_twice_that_time() {
+    let mut line = Line::new(SETTINGS);
+    line.push(1, 60);
+    assert_eq!(line.playout.next_due(), Some(CallTime::from_millis(200)));
+    line.run_until(1_000);
+    assert_eq!(line.frames[0].0, 200_000);
+}
+
+#[test]
+fn one_that_bursts_ahead_of_real_time_soon_needs_no_preroll() {
+    let mut line = Line::new(SETTINGS);
+    for _ in 0..10 {
+        line.push(1, 50);
+        line.run_until(line.ms() + 5);
+    }
+    line.finish(1);
+    line.run_until(1_000);
+    line.push(2, 20);
+    line.run_until(1_010);
+    assert_eq!(line.frames.last().map(|(at, of, _)| (*at, *of)), Some((1_000_000, response(2))), "at once");
+}
+
+#[test]
+fn one_that_comes_too_late_has_to_fill_its_preroll_again() {
+    let mut line = Line::new(SETTINGS);
+    line.push(1, 50);
+    line.push(1, 400);
+    line.push(1, 50);
+    line.run_until(1_000);
+    line.push(1, 20);
+    line.finish(1);
+    line.run_until(2_000);
+    line.push(2, 20);
+    line.run_until(2_100);
+    assert_eq!(line.frames.last().map(|(_, of, _)| *of), Some(response(1)), "the second waits");
+}
+
+#[test]
+fn missing_frames_are_counted_where_the_caller_misses_them() {
+    let mut line = Line::new(SETTINGS);
+    line.push(1, 100);
+    line.run_until(99);
+    assert_eq!(line.stats().underflow_frames, 0, "the ear is busy until 100");
+    line.run_until(165);
+    line.push(1, 40);
+    line.run_until(400);
+    line.finish(1);
+    // Due at 100, 120, 140, 160 and missing; then two frames heard until 205, and nothing until the end at 400.
+    let stats = line.stats();
+    assert_eq!((stats.underflow_events, stats.underflow_frames), (2, 4 + 10));
+    assert_eq!(line.frames[5].0, 165_000, "what comes after a gap plays at once");
+    assert_eq!(line.frames[6].0, 180_000, "and no burst after it");
+    line.run_until(1_000);
+    assert_eq!(line.stats().underflow_frames, 14, "nothing is due after the end");
+    assert_eq!(line.stats().stalls, 0);
+}
+
+#[test]
+fn audio_that_comes_when_it_is_due_is_not_missing() {
+    let mut line = Line::new(SETTINGS);
+    line.push(1, 100);
+    line.run_until(99);
+    line.jump_to(100);
+    line.push(1, 20);
+    line.run_until(110);
+    assert_eq!(line.stats().underflow_frames, 0);
+}
+
+#[test]
+fn before_the_start_after_a_clear_and_in_silence_nothing_is_missing() {
+    let mut line = Line::new(SETTINGS);
+    line.run_until(500);
+    line.push(1, 40);
+    line.run_until(600);
+    line.push(1, 80);
+    line.run_until(650);
+    line.playout.clear(line.now);
+    line.run_until(3_000);
+    assert_eq!(line.stats().underflow_events, 0);
+}
+
+#[test]
+fn after_a_clear_nothing_of_it_comes_out() {
+    let mut line = Line::new(SETTINGS);
+    line.push(1, 1_010);
+    line.finish(1);
+    line.push(2, 300);
+    line.run_until(210);
+    let sent = line.frames.len();
+    let cleared = line.playout.clear(line.now);
+    assert_eq!(cleared, Cleared { frames: 51 - sent as u32 + 15, unheard: Duration::from_millis(50) });
+    assert!(line.playout.is_idle());
+    assert_eq!((line.playout.queued(), line.playout.next_due()), (Duration::ZERO, None));
+    line.finish(1);
+    line.finish(2);
+    line.run_until(3_000);
+    assert_eq!(line.frames.len(), sent);
+    assert!(!line.said().contains("end"), "nor their last marks");
+}
+
+#[test]
+fn the_reply_after_an_interruption_starts_with_a_lead_of_its_own() {
+    let mut line = Line::new(SETTINGS);
+    line.push(1, 1_000);
+    line.run_until(205);
+    line.playout.clear(line.now);
+    line.push(2, 1_000);
+    line.run_until(226);
+    let reply: Vec<_> = line.frames.iter().filter(|(_, of, _)| *of == response(2)).map(|(at, ..)| at / 1_000).collect();
+    assert_eq!(reply, [205, 205, 205, 225]);
+}
+
+#[test]
+fn after_a_stall_of_ours_there_is_no_burst_and_the_lead_comes_back() {
+    let mut line = Line::new(SETTINGS);
+    line.push(1, 3_000);
+    line.run_until(200);
+    line.jump_to(500);
+    line.run_until(1_500);
+    let gaps = line.gaps_ms();
+    assert_eq!(&gaps[..12], [0, 0, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20]);
+    assert_eq!(&gaps[12..21], [300, 15, 15, 15, 15, 15, 15, 15, 15]);
+    assert!(gaps[21..].iter().all(|&gap| gap == 20), "{gaps:?}");
+    assert_eq!(line.stats().stalls, 1);
+    assert_eq!(line.stats().underflow_frames, 0, "the agent was not late");
+    assert!(line.playout.ahead(line.now) >= Duration::from_millis(40), "the lead is back");
+}
+
+#[test]
+fn timers_that_fire_late_do_not_make_the_grid_drift() {
+    for lead_ms in [0, 20, 60, 200, 900] {
+        let mut line = Line::new(PlayoutSettings { lead_ms, ..SETTINGS });
+        line.push(1, 8_000);
+        line.finish(1);
+        line.lateness_us = 3_000;
+        line.run_until(20_000);
+        let (first, last) = (line.frames[0].0, line.frames[399].0);
+        let lead = u64::from(lead_ms.clamp(20, 200)) * 1_000;
+        let expected = 8_000_000 - lead;
+        assert!((last - first).abs_diff(expected) <= 3_000, "lead {lead_ms}: {} µs", last - first);
+        assert_eq!(line.stats().stalls, 0);
+    }
+}
+
+#[test]
+fn marks_tell_how_much_of_a_response_lies_before_them() {
+    let mut line = Line::new(PlayoutSettings { mark_every_ms: 50, ..SETTINGS });
+    line.push(1, 200);
+    line.finish(1);
+    line.run_until(1_000);
+    let marks: Vec<_> = line.marks.iter().map(|(_, mark)| mark.to_string()).collect();
+    assert_eq!(marks, ["r1:60", "r1:100", "r1:160", "r1:200:end"]);
+}
+
+#[test]
+fn a_filler_does_not_wait_for_the_response_whose_silence_it_fills() {
+    let mut line = Line::new(SETTINGS);
+    line.push(1, 200);
+    line.run_until(1_000);
+    line.push(2, 100);
+    line.finish(2);
+    line.run_until(1_200);
+    line.push(1, 40);
+    line.finish(1);
+    line.run_until(2_000);
+    let order: Vec<_> = line.frames.iter().map(|(_, of, _)| of.to_string()).collect();
+    assert_eq!(order, [vec!["r1"; 10], vec!["r2"; 5], vec!["r1"; 2]].concat());
+    assert_eq!(line.marks.last().map(|(_, mark)| mark.to_string()), Some("r1:240:end".into()));
+    assert_eq!(line.stats().underflow_frames, 41, "due from 200 to 1,000 ms; none while the filler played");
+}
+
+#[test]
+fn a_short_hole_in_a_response_does_not_let_the_next_one_in() {
+    let mut line = Line::new(SETTINGS);
+    line.push(1, 100);
+    line.push(2, 100);
+    line.finish(2);
+    line.run_until(290);
+    line.push(1, 40);
+    line.finish(1);
+    line.run_until(1_000);
+    let order: Vec<_> = line.frames.iter().map(|(_, of, _)| of.to_string()).collect();
+    assert_eq!(order, [vec!["r1"; 7], vec!["r2"; 5]].concat());
+}
+
+#[test]
+fn a_queue_that_is_full_drops_and_counts() {
+    let mut line = Line::new(PlayoutSettings { max_queue_ms: 1_000, ..SETTINGS });
+    line.push(1, 900);
+    line.push(1, 900);
+    assert_eq!(line.playout.queued(), Duration::from_millis(1_000));
+    line.finish(1);
+    line.push(1, 10);
+    line.run_until(3_000);
+    let stats = line.stats();
+    assert_eq!((stats.dropped_samples, stats.late_samples, stats.frames), (6_400, 80, 50));
+}
+
+/// 150 ms of pre-roll against audio that comes 20 ms by 20 ms, each chunk up to 80 ms early or late: a call of
+/// 30 responses of 6 s each, with timers that fire up to 3 ms late.
+#[test]
+fn jitter_of_80_ms_makes_at_most_ten_underflows_a_call() {
+    for seed in 1..=20 {
+        let mut line = Line::new(PlayoutSettings { preroll_ms: 150, ..SETTINGS });
+        let mut random = Random(seed);
+        for number in 1..=30 {
+            let begins = line.ms() + 500;
+            let mut arrives = 0;
+            for chunk in 0..300 {
+                arrives = arrives.max(begins + chunk * 20 + random.below(161));
+                line.lateness_us = random.below(3_000);
+                line.run_until(arrives);
+                line.jump_to(arrives);
+                line.push(number, 20);
+            }
+            line.finish(number);
+            line.run_until(arrives + 1_000);
+        }
+        let stats = line.stats();
+        assert_eq!(stats.frames, 30 * 300);
+        assert!(stats.underflow_events <= 10, "seed {seed}: {stats:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn every_sample_is_played_in_order_or_accounted_for(
+        deeds in prop::collection::vec(deed(), 1..60),
+        lead_ms in 0..300u32,
+        preroll_ms in 0..200u32,
+    ) {
+        let mut line = Line::new(PlayoutSettings { lead_ms, preroll_ms, mark_every_ms: 100, max_queue_ms: 150 });
+        // The samples of a response are numbered, so that their order shows.
+        let mut pushed = [0i16; 4];
+        for deed in deeds {
+            match deed {
+                Deed::Push(of, samples) => {
+                    let next = &mut pushed[of as usize];
+                    let numbered: Vec<i16> = (*next + 1..=*next + samples as i16).collect();
+                    *next += samples as i16;
+                    line.playout.push(line.now, response(of), &numbered);
+                    line.run_until(line.ms());
+                }
+                Deed::Finish(of) => line.finish(of),
+                Deed::Clear => {
+                    let (frames, marks) = (line.frames.len(), line.marks.len());
+                    line.playout.clear(line.now);
+                    line.ear = line.ear.min(line.now);
+                    line.breaks.push(line.frames.len());
+                    line.run_until(line.ms());
+                    prop_assert_eq!((line.frames.len(), line.marks.len()), (frames, marks));
+                    prop_assert!(line.playout.is_idle());
+                }
+                Deed::Wait(ms) => line.run_until(line.ms() + ms),
+                Deed::Stall(ms) => line.jump_to(line.ms() + ms),
+            }
+        }
+        let stats = line.stats();
+        let waiting = line.playout.queued().as_micros() as u64 * 8 / 1_000;
+        prop_assert_eq!(
+            stats.received_samples,
+            stats.played_samples + stats.dropped_samples + stats.late_samples + stats.cleared_samples + waiting
+        );
+        prop_assert_eq!(stats.frames, line.frames.len() as u64);
+
+        for of in 0..4 {
+            let heard: Vec<i16> = line.frames.iter().filter(|(_, whose, _)| *whose == response(of))
+                .flat_map(|(.., frame)| frame.samples()).filter(|&&sample| sample != 0).copied().collect();
+            // What was dropped or cleared leaves holes; what is there only ever goes forward.
+            prop_assert!(heard.is_sorted_by(|a, b| a < b));
+        }
+        // Silence stands only behind the last samples of a response.
+        for (index, (.., frame)) in line.frames.iter().enumerate() {
+            let real = frame.samples().iter().filter(|&&sample| sample != 0).count();
+            prop_assert!(frame.samples()[..real].iter().all(|&sample| sample != 0));
+            prop_assert!(real == 160 || line.ends.contains(&(index + 1)));
+        }
+        let real = line.frames.iter().flat_map(|(.., frame)| frame.samples()).filter(|&&s| s != 0).count();
+        prop_assert_eq!(real as u64, stats.played_samples);
+        prop_assert!(line.worst_ahead <= Duration::from_millis(lead_ms.clamp(20, 200).into()) + Duration::from_millis(5));
+        line.check_gaps((lead_ms.min(200) / 20).max(1) as usize);
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Deed {
+    Push(u32, usize),
+    Finish(u32),
+    Clear,
+    Wait(u64),
+    Stall(u64),
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        6 => (0..4u32, 1..530usize).prop_map(|(of, samples)| Deed::Push(of, samples)),
+        2 => (0..4u32).prop_map(Deed::Finish),
+        1 => Just(Deed::Clear),
+        6 => (1..150u64).prop_map(Deed::Wait),
+        1 => (1..300u64).prop_map(Deed::Stall),
+    ]
+}
+
+/// A playout, the clock, and everything that was sent.
+struct Line {
+    playout: Playout<Hz8k>,
+    now: CallTime,
+    /// How late each timer fires.
+    lateness_us: u64,
+    frames: Vec<(u64, ResponseId, PcmFrame<Hz8k>)>,
+    marks: Vec<(u64, Mark)>,
+    /// After how many frames a response ended.
+    ends: Vec<usize>,
+    /// … or was cleared.
+    breaks: Vec<usize>,
+    said: Vec<String>,
+    /// When the caller has heard everything, as a telephone at the other end would know.
+    ear: CallTime,
+    worst_ahead: Duration,
+}
+
+impl Line {
+    fn new(settings: PlayoutSettings) -> Self {
+        Self {
+            playout: Playout::new(&settings),
+            now: CallTime::START,
+            lateness_us: 0,
+            frames: vec![],
+            marks: vec![],
+            ends: vec![],
+            breaks: vec![],
+            said: vec![],
+            ear: CallTime::START,
+            worst_ahead: Duration::ZERO,
+        }
+    }
+
+    fn ms(&self) -> u64 {
+        self.now.as_millis().into()
+    }
+
+    fn push(&mut self, of: u32, ms: usize) {
+        self.playout.push(self.now, response(of), &vec![1_000; ms * 8]);
+    }
+
+    fn finish(&mut self, of: u32) {
+        self.playout.finish(self.now, response(of));
+    }
+
+    /// Time passes and nobody polls.
+    fn jump_to(&mut self, ms: u64) {
+        self.now = self.now.max(CallTime::from_millis(ms));
+    }
+
+    /// Time passes, and the timer fires whenever something is due.
+    fn run_until(&mut self, ms: u64) {
+        let end = CallTime::from_millis(ms);
+        loop {
+            while let Some(step) = self.playout.poll(self.now) {
+                self.keep(step);
+            }
+            match self.playout.next_due() {
+                Some(due) if due <= end && due + Duration::from_micros(self.lateness_us) > self.now => {
+                    self.now = self.now.max(due + Duration::from_micros(self.lateness_us));
+                }
+                _ => break,
+            }
+        }
+        self.now = self.now.max(end);
+        // What is missing is counted when somebody asks, at the latest.
+        while let Some(step) = self.playout.poll(self.now) {
+            self.keep(step);
+        }
+    }
+
+    fn keep(&mut self, step: Step<Hz8k>) {
+        let at = self.now.as_micros();
+        match step {
+            Step::Frame { response, frame } => {
+                self.said.push(format!("{}:{response}", at / 1_000));
+                self.frames.push((at, response, frame));
+                self.ear = self.ear.max(self.now) + Duration::from_millis(20);
+                self.worst_ahead = self.worst_ahead.max(self.ear.since(self.now));
+            }
+            Step::Mark(mark) => {
+                self.said.push(format!("{}:{mark}", at / 1_000));
+                self.marks.push((at, mark));
+                if mark.is_last {
+                    self.ends.push(self.frames.len());
+                }
+            }
+        }
+    }
+
+    fn said(&self) -> String {
+        self.said.join(" ")
+    }
+
+    fn stats(&self) -> PlayoutStats {
+        self.playout.stats()
+    }
+
+    fn gaps_ms(&self) -> Vec<u64> {
+        self.frames.windows(2).map(|pair| (pair[1].0 - pair[0].0) / 1_000).collect()
+    }
+
+    /// No two frames are closer than 15 ms, but for the lead at the start of a response.
+    fn check_gaps(&self, lead_frames: usize) {
+        let mut in_response = 1;
+        for (index, pair) in self.frames.windows(2).enumerate() {
+            let goes_on =
+                pair[0].1 == pair[1].1 && !self.breaks.contains(&(index + 1)) && !self.ends.contains(&(index + 1));
+            in_response = if goes_on { in_response + 1 } else { 1 };
+            assert!(in_response <= lead_frames || pair[1].0 - pair[0].0 >= 15_000, "frame {index} at {}", pair[1].0);
+        }
+    }
+}
+
+fn response(number: u32) -> ResponseId {
+    ResponseId::from_engine(number)
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}

@@ -1,0 +1,196 @@
+//! Twilio's webhooks.
+//!
+//! Signature first, then the fields, then one message, then the answer. The voice webhook has 350 ms at most:
+//! who answers a number is read from memory, and a database that stalls costs it
+//! [`Webhooks::status_patience`] and no more.
+
+mod request;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Addr;
+use actix_web::rt::time::{sleep, timeout};
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::actors::call_registry::{AskFarewell, CallRegistry, CarrierEnded, FarewellOf};
+use crate::actors::call_status::{CallStatusActor, apply_status};
+use crate::actors::metered;
+use crate::clock;
+use crate::config::{Business, Config};
+use crate::engine::call::Farewell;
+use crate::engine::ids::CallSid;
+use crate::engine::status::{CallStatus, CarrierSource, StatusChange};
+use crate::engine::wire::auth::RequestAuth;
+use crate::engine::wire::token::{MediaClaims, MediaTokens, TOKEN_PARAMETER};
+use crate::engine::wire::twiml::{Connect, Dial, Twiml, callback_url, websocket_url};
+use crate::engine::wire::webhook::{
+    StatusWebhook, StreamEndedWebhook, StreamEvent, StreamStatusWebhook, VoiceWebhook,
+};
+use crate::store::Store;
+use crate::telemetry::{Event, Refusal, Telemetry};
+
+use super::error::Refused;
+use request::Signed;
+
+/// What the webhooks need.
+pub struct Webhooks {
+    /// Who answers which number.
+    pub config: Arc<Config>,
+    /// Twilio's signatures, and our own address.
+    pub auth: RequestAuth,
+    /// The tokens of our media sockets.
+    pub tokens: MediaTokens,
+    /// The longest body.
+    pub max_body_bytes: usize,
+    /// How long a voice webhook waits for its row.
+    pub status_patience: Duration,
+    /// Which calls are alive.
+    pub registry: Addr<CallRegistry>,
+    /// Where status changes go.
+    pub status: Addr<CallStatusActor>,
+    /// For reading how a call ended on another node.
+    pub store: Store,
+    /// Logs and figures.
+    pub telemetry: Telemetry,
+}
+
+/// How long the directory may take to answer.
+const REGISTRY_ANSWERS_WITHIN: Duration = Duration::from_millis(250);
+/// A status change that is neither stored nor spooled by then is answered with an error, so that Twilio repeats it.
+const STORED_WITHIN: Duration = Duration::from_secs(10);
+/// A stream that broke is known to the carrier before it is known to its call: we look again so often …
+const LOOK_AGAIN: u32 = 10;
+/// … with this pause.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// How long the second leg of a transfer may ring.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// An incoming call: who answers it?
+pub async fn voice(
+    request: HttpRequest,
+    body: web::Payload,
+    service: web::Data<Webhooks>,
+) -> Result<HttpResponse, Refused> {
+    let signed = Signed::read("/twilio/voice", &request, body, &service).await?;
+    let call = VoiceWebhook::from_form(&signed.form()?)?;
+    let business = call.to.number().and_then(|number| service.config.business_for(number));
+    let Some(business) = business else {
+        service.telemetry.record(Event::CallRefused { why: Refusal::UnknownNumber });
+        let change = StatusChange {
+            status: CallStatus::Rejected,
+            source: CarrierSource::Refusal,
+            reason: Some("nobody is configured for the called number".to_owned()),
+            ..signed.identified(call.change(None, clock::wall_micros()))
+        };
+        note_status(&service, change).await;
+        let words = "We are sorry, this number is not in service. Goodbye.";
+        return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
+    };
+    let change = signed.identified(call.change(Some(business.name.clone()), clock::wall_micros()));
+    note_status(&service, change).await;
+    Ok(signed.twiml(connect(&service, &signed, &call, business)))
+}
+
+/// Keeps the change without holding up the call: a row that can't be written now is made by the next event.
+async fn note_status(service: &Webhooks, change: StatusChange) {
+    let stored = timeout(service.status_patience, apply_status(&service.status, change)).await;
+    if let Ok(Err(error)) = stored {
+        service.telemetry.record(Event::StatusNotStored { error: &error.to_string() });
+    }
+}
+
+fn connect(service: &Webhooks, signed: &Signed, call: &VoiceWebhook, business: &Business) -> Twiml {
+    let claims = MediaClaims { business: business.name.clone(), direction: call.direction };
+    let token = service.tokens.issue(&call.call_sid, clock::wall_micros() / 1_000_000, &claims);
+    Twiml::connect(&Connect {
+        action: &callback_url(&signed.url(&service.auth, "/twilio/stream-ended")),
+        stream_url: &websocket_url(&signed.url(&service.auth, "/twilio/media")),
+        name: None,
+        status_callback: Some(&callback_url(&signed.url(&service.auth, "/twilio/stream-status"))),
+        parameters: &[(TOKEN_PARAMETER, &token)],
+    })
+}
+
+/// A call's status has changed.
+pub async fn status(
+    request: HttpRequest,
+    body: web::Payload,
+    service: web::Data<Webhooks>,
+) -> Result<HttpResponse, Refused> {
+    let signed = Signed::read("/twilio/status", &request, body, &service).await?;
+    let webhook = StatusWebhook::from_form(&signed.form()?)?;
+    let change = signed.identified(webhook.change(clock::wall_micros()));
+    apply(&service, change).await?;
+    if webhook.status.is_final() {
+        metered::order(&service.registry, CarrierEnded(webhook.call_sid));
+    }
+    Ok(signed.no_content())
+}
+
+/// The media stream is over: what now?
+pub async fn stream_ended(
+    request: HttpRequest,
+    body: web::Payload,
+    service: web::Data<Webhooks>,
+) -> Result<HttpResponse, Refused> {
+    let signed = Signed::read("/twilio/stream-ended", &request, body, &service).await?;
+    let webhook = StreamEndedWebhook::from_form(&signed.form()?)?;
+    if let Some(change) = webhook.change(clock::wall_micros()) {
+        note_status(&service, signed.identified(change)).await;
+    }
+    let answer = match farewell(&service, &webhook.call_sid).await {
+        Farewell::HangUp => Twiml::hang_up(),
+        Farewell::Apologise => Twiml::apology(),
+        Farewell::Dial(number) => Twiml::dial(&Dial {
+            number: &number,
+            caller_id: None,
+            timeout: DIAL_TIMEOUT,
+            action: None,
+            status_callback: Some(&callback_url(&signed.url(&service.auth, "/twilio/status"))),
+        }),
+    };
+    Ok(signed.twiml(answer))
+}
+
+/// How the call ended: here, else on another node. A call that nobody knows the end of was lost: we apologise.
+async fn farewell(service: &Webhooks, call: &CallSid) -> Farewell {
+    for _ in 0..LOOK_AGAIN {
+        match metered::ask(&service.registry, AskFarewell(call.clone()), REGISTRY_ANSWERS_WITHIN).await {
+            Ok(FarewellOf::Ended(farewell)) => return farewell,
+            Ok(FarewellOf::Alive) => sleep(LOOK_AGAIN_AFTER).await,
+            Ok(FarewellOf::Unknown) | Err(_) => break,
+        }
+    }
+    let (store, sid) = (service.store.clone(), call.clone());
+    let looked_up = web::block(move || store.call_end(&sid));
+    match timeout(service.status_patience, looked_up).await {
+        Ok(Ok(Ok(Some(end)))) => end.farewell,
+        _ => Farewell::Apologise,
+    }
+}
+
+/// A stream began, ended or failed.
+pub async fn stream_status(
+    request: HttpRequest,
+    body: web::Payload,
+    service: web::Data<Webhooks>,
+) -> Result<HttpResponse, Refused> {
+    let signed = Signed::read("/twilio/stream-status", &request, body, &service).await?;
+    let webhook = StreamStatusWebhook::from_form(&signed.form()?)?;
+    if webhook.event == StreamEvent::Failed {
+        service.telemetry.record(Event::MediaFault { kind: "reported_by_carrier" });
+    }
+    Ok(signed.no_content())
+}
+
+/// Stores a change; answered only when it is durable.
+async fn apply(service: &Webhooks, change: StatusChange) -> Result<(), Refused> {
+    let error = match timeout(STORED_WITHIN, apply_status(&service.status, change)).await {
+        Ok(Ok(_)) => return Ok(()),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "neither the database nor the disk took it in time".to_owned(),
+    };
+    service.telemetry.record(Event::StatusNotStored { error: &error });
+    Err(Refused::NotStored)
+}

@@ -1,0 +1,336 @@
+//! Twilio Media Streams: the WebSocket of one call.
+//!
+//! [`accept`] answers the upgrade, if it is signed. The actor of the socket stays thin, since the HTTP server
+//! polls it and it freezes, timers and all, when its peer stops reading: bytes in, bytes out, a bounded
+//! mailbox. The call lives beside it, in its own actor.
+//!
+//! A socket's life: `connected`, then `start` within the time limit, with the token from our own TwiML. Token
+//! valid, call reserved in the directory, token claimed for all nodes: the call starts. Frames that come in
+//! the meantime are kept.
+
+mod door;
+mod port;
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use actix_http::ws::{Codec, Item, ProtocolError};
+use actix_web::error::ErrorForbidden;
+use actix_web::http::header::SEC_WEBSOCKET_PROTOCOL;
+use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web_actors::ws::{CloseCode, CloseReason, Message as Frame, WebsocketContext, WsResponseBuilder};
+
+use crate::actors::call::{CallActor, CallerAudio, DtmfPressed, MarkHeard, MediaClosed};
+use crate::engine::audio::g711::decode_ulaw;
+use crate::engine::audio::{Framer, Hz8k, PcmFrame};
+use crate::engine::wire::auth::RequestTarget;
+use crate::engine::wire::media_stream::{
+    AUDIO_BUFFER, AudioBuffer, MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES, Received, Sequence, SequenceCheck,
+    StreamDecodeError, StreamEncoder, StreamMessage, StreamStart, Track, decode,
+};
+use crate::engine::wire::signature::Payload;
+use crate::telemetry::{Event, Refusal};
+
+pub use door::{Admission, Claim, ClaimCall, MakePlan, StreamDoor};
+use port::{StreamPort, ToCarrier};
+
+/// The only WebSocket subprotocol that Twilio names.
+const SUBPROTOCOL: &str = "audio.twilio.com";
+/// How many messages of the call may wait for the socket: 1.3 s of frames.
+const OUTBOX: usize = 64;
+/// How much of the caller is kept while the call is being admitted: 5 s.
+const EARLY_FRAMES: usize = 250;
+/// In how many pieces one message may come.
+const MOST_FRAGMENTS: usize = 64;
+/// How many messages that make no sense are borne before the socket is closed.
+const MOST_FAULTS: u64 = 1_000;
+
+/// Answers the upgrade of a media socket: 101 if it is signed and speaks our protocol, else 403 or 400.
+pub async fn accept(
+    request: HttpRequest,
+    body: web::Payload,
+    door: web::Data<StreamDoor>,
+) -> Result<HttpResponse, actix_web::Error> {
+    let connection = request.connection_info().clone();
+    let scheme = if connection.scheme() == "https" { "wss" } else { "ws" };
+    let path_and_query = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let target = RequestTarget { scheme, host: connection.host(), path_and_query };
+    let signature = request.headers().get("X-Twilio-Signature").and_then(|value| value.to_str().ok());
+    if !door.auth.is_valid(target, signature, Payload::None) {
+        door.telemetry.record(Event::CallRefused { why: Refusal::BadSignature });
+        return Err(ErrorForbidden("X-Twilio-Signature is missing or does not fit this address"));
+    }
+    let offered = request.headers().get(SEC_WEBSOCKET_PROTOCOL).map(|value| value.to_str().unwrap_or_default());
+    let speaks_ours = offered.is_none_or(|list| list.split(',').any(|name| name.trim() == SUBPROTOCOL));
+    if !speaks_ours {
+        return Ok(HttpResponse::BadRequest().body(format!("the only subprotocol here is {SUBPROTOCOL}")));
+    }
+    let codec = Codec::new().max_size(door.max_message_bytes.min(MAX_MESSAGE_BYTES));
+    let stream = TwilioStream::new(door.into_inner());
+    match offered {
+        Some(_) => WsResponseBuilder::new(stream, &request, body).codec(codec).protocols(&[SUBPROTOCOL]).start(),
+        None => WsResponseBuilder::new(stream, &request, body).codec(codec).start(),
+    }
+}
+
+/// The actor of one media socket.
+pub struct TwilioStream {
+    door: Arc<StreamDoor>,
+    state: State,
+    encoder: Option<StreamEncoder>,
+    framer: Framer<Hz8k>,
+    sequence: SequenceCheck,
+    fragments: Vec<u8>,
+    fragment_count: usize,
+    faults: u64,
+    refused_frames: u64,
+    message: String,
+}
+
+enum State {
+    /// `start` has not come yet.
+    Waiting,
+    /// The call is being reserved and claimed.
+    Admitting { early: Vec<PcmFrame<Hz8k>> },
+    /// The call is alive.
+    Live { call: Addr<CallActor<Hz8k>> },
+    /// Nothing more is taken.
+    Closed,
+}
+
+type Ctx = WebsocketContext<TwilioStream>;
+
+impl TwilioStream {
+    fn new(door: Arc<StreamDoor>) -> Self {
+        Self {
+            door,
+            state: State::Waiting,
+            encoder: None,
+            framer: Framer::default(),
+            sequence: SequenceCheck::default(),
+            fragments: Vec::new(),
+            fragment_count: 0,
+            faults: 0,
+            refused_frames: 0,
+            message: String::new(),
+        }
+    }
+
+    fn read(&mut self, text: &str, ctx: &mut Ctx) {
+        let mut audio: AudioBuffer = AUDIO_BUFFER;
+        let Received { sequence, message } = match decode(text, &mut audio) {
+            Ok(received) => received,
+            Err(StreamDecodeError::Refused(_)) => return self.refuse(Refusal::BadToken, ctx),
+            Err(error) => return self.fault(fault_word(&error), ctx),
+        };
+        if let Some(number) = sequence
+            && self.sequence.observe(number) != Sequence::InOrder
+        {
+            self.fault("out_of_order", ctx);
+        }
+        match message {
+            StreamMessage::Media(media) if media.track == Track::Inbound => self.hear(media.payload, ctx),
+            StreamMessage::Media(_) => self.fault("outbound_track", ctx),
+            StreamMessage::Mark { name } => match name.parse() {
+                Ok(mark) => self.tell(MarkHeard(mark)),
+                Err(_) => self.fault("unknown_mark", ctx),
+            },
+            StreamMessage::Dtmf { digit } => self.tell(DtmfPressed(digit)),
+            StreamMessage::Start(start) => self.start(*start, ctx),
+            StreamMessage::Stop => self.close(CloseCode::Normal, "the call is over", ctx),
+            StreamMessage::Connected { .. } => {}
+            StreamMessage::Unknown { .. } => self.fault("unknown_event", ctx),
+        }
+    }
+
+    // === the start
+
+    fn start(&mut self, start: StreamStart, ctx: &mut Ctx) {
+        if !matches!(self.state, State::Waiting) {
+            return self.fault("second_start", ctx);
+        }
+        let admission = match self.door.admit(&start) {
+            Ok(admission) => admission,
+            Err(why) => return self.refuse(why, ctx),
+        };
+        self.encoder = Some(StreamEncoder::new(&start.stream_sid));
+        self.state = State::Admitting { early: Vec::new() };
+        let door = Arc::clone(&self.door);
+        let reserved = async move { door.reserve(&admission).await.map(|reservation| (admission, reservation)) };
+        ctx.spawn(reserved.into_actor(self).map(|reserved, stream, ctx| match reserved {
+            Err(why) => stream.refuse(why, ctx),
+            Ok((admission, reservation)) => {
+                let port = StreamPort::new(ctx.address());
+                let plan = (stream.door.plan)(admission, reservation, Box::new(port));
+                stream.begin(CallActor::answer(plan));
+            }
+        }));
+    }
+
+    fn begin(&mut self, call: Addr<CallActor<Hz8k>>) {
+        let early = match std::mem::replace(&mut self.state, State::Live { call: call.clone() }) {
+            State::Admitting { early } => early,
+            State::Waiting | State::Live { .. } | State::Closed => Vec::new(),
+        };
+        for frame in early {
+            call.do_send(CallerAudio(frame)); // a few, once: they are the caller's first words
+        }
+    }
+
+    fn refuse(&mut self, why: Refusal, ctx: &mut Ctx) {
+        self.door.telemetry.record(Event::CallRefused { why });
+        self.close(CloseCode::Policy, "refused", ctx);
+    }
+
+    // === what comes
+
+    fn hear(&mut self, payload: &[u8], ctx: &mut Ctx) {
+        if matches!(self.state, State::Waiting) {
+            return self.fault("media_before_start", ctx);
+        }
+        let mut samples = [0_i16; MAX_PAYLOAD_BYTES];
+        let samples = &mut samples[..payload.len()];
+        decode_ulaw(payload, samples);
+        let (state, refused) = (&mut self.state, &mut self.refused_frames);
+        self.framer.push(samples, |frame| match state {
+            State::Live { call } => {
+                if !crate::actors::metered::offer(call, CallerAudio(*frame)) {
+                    *refused += 1;
+                }
+            }
+            State::Admitting { early } if early.len() < EARLY_FRAMES => early.push(*frame),
+            State::Admitting { .. } => *refused += 1,
+            State::Waiting | State::Closed => {}
+        });
+    }
+
+    fn tell<M>(&mut self, message: M)
+    where
+        M: Message<Result = ()> + Send + 'static,
+        CallActor<Hz8k>: Handler<M>,
+    {
+        if let State::Live { call } = &self.state {
+            call.do_send(message);
+        }
+    }
+
+    /// A message that makes no sense: counted, and the call goes on, unless nothing else comes.
+    fn fault(&mut self, kind: &'static str, ctx: &mut Ctx) {
+        self.faults += 1;
+        self.door.telemetry.record(Event::MediaFault { kind });
+        if self.faults > MOST_FAULTS {
+            self.close(CloseCode::Policy, "too many messages that make no sense", ctx);
+        }
+    }
+
+    fn fragment(&mut self, item: Item, ctx: &mut Ctx) {
+        let (bytes, is_first, is_last) = match &item {
+            Item::FirstText(bytes) => (bytes, true, false),
+            Item::FirstBinary(_) => return self.fault("binary", ctx),
+            Item::Continue(bytes) => (bytes, false, false),
+            Item::Last(bytes) => (bytes, false, true),
+        };
+        if is_first {
+            self.fragments.clear();
+            self.fragment_count = 0;
+        }
+        self.fragment_count += 1;
+        if self.fragment_count > MOST_FRAGMENTS || self.fragments.len() + bytes.len() > MAX_MESSAGE_BYTES {
+            self.fragments.clear();
+            self.fault("oversized", ctx);
+            return self.close(CloseCode::Size, "the message is too long", ctx);
+        }
+        self.fragments.extend_from_slice(bytes);
+        if is_last {
+            let whole = std::mem::take(&mut self.fragments);
+            match std::str::from_utf8(&whole) {
+                Ok(text) => self.read(text, ctx),
+                Err(_) => self.fault("not_utf8", ctx),
+            }
+        }
+    }
+
+    // === the end
+
+    fn close(&mut self, code: CloseCode, why: &str, ctx: &mut Ctx) {
+        self.leave();
+        ctx.close(Some(CloseReason { code, description: Some(why.to_owned()) }));
+        ctx.stop();
+    }
+
+    /// Tells the call, once, that its stream is over.
+    fn leave(&mut self) {
+        if let State::Live { call } = std::mem::replace(&mut self.state, State::Closed) {
+            call.do_send(MediaClosed { faults: self.faults, refused_frames: self.refused_frames });
+        }
+    }
+}
+
+/// The kind of fault, as it is counted.
+fn fault_word(error: &StreamDecodeError) -> &'static str {
+    match error {
+        StreamDecodeError::TooLong(_) => "oversized",
+        StreamDecodeError::NotJson => "not_json",
+        StreamDecodeError::Missing(_) => "missing_field",
+        StreamDecodeError::Malformed(_) => "malformed_field",
+        StreamDecodeError::PayloadTooLong => "oversized_payload",
+        StreamDecodeError::Refused(_) => "refused",
+    }
+}
+
+impl Actor for TwilioStream {
+    type Context = Ctx;
+
+    fn started(&mut self, ctx: &mut Ctx) {
+        ctx.set_mailbox_capacity(OUTBOX);
+        ctx.run_later(self.door.start_timeout, |stream, ctx| {
+            if matches!(stream.state, State::Waiting) {
+                stream.refuse(Refusal::StartTimeout, ctx);
+            }
+        });
+    }
+
+    fn stopped(&mut self, _: &mut Ctx) {
+        self.leave();
+    }
+}
+
+impl StreamHandler<Result<Frame, ProtocolError>> for TwilioStream {
+    fn handle(&mut self, frame: Result<Frame, ProtocolError>, ctx: &mut Ctx) {
+        match frame {
+            Ok(Frame::Text(text)) => self.read(&text, ctx),
+            Ok(Frame::Binary(_)) => self.fault("binary", ctx),
+            Ok(Frame::Continuation(item)) => self.fragment(item, ctx),
+            Ok(Frame::Ping(bytes)) => ctx.pong(&bytes),
+            Ok(Frame::Pong(_) | Frame::Nop) => {}
+            Ok(Frame::Close(_)) => self.close(CloseCode::Normal, "", ctx),
+            Err(ProtocolError::Overflow) => {
+                self.fault("oversized", ctx);
+                self.close(CloseCode::Size, "the message is too long", ctx);
+            }
+            Err(_) => {
+                self.fault("protocol", ctx);
+                self.close(CloseCode::Protocol, "not a WebSocket frame", ctx);
+            }
+        }
+    }
+}
+
+impl Handler<ToCarrier> for TwilioStream {
+    type Result = ();
+
+    fn handle(&mut self, message: ToCarrier, ctx: &mut Ctx) {
+        let Some(encoder) = self.encoder.as_ref().filter(|_| !matches!(self.state, State::Closed)) else { return };
+        self.message.clear();
+        match message {
+            ToCarrier::Frame(mulaw) => encoder.media(&mulaw, &mut self.message),
+            ToCarrier::Mark(mark) => encoder.mark(&mark.to_string(), &mut self.message),
+            ToCarrier::Clear => encoder.clear(&mut self.message),
+            ToCarrier::Close => {
+                self.state = State::Closed; // the call knows: it asked for it
+                return self.close(CloseCode::Normal, "the call is over", ctx);
+            }
+        }
+        ctx.text(self.message.as_str());
+    }
+}

@@ -1,0 +1,123 @@
+//! Who may bring a call's audio: the checks between a socket and a call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Addr;
+use futures_util::future::LocalBoxFuture;
+
+use crate::actors::call::{CallPlan, MediaPort};
+use crate::actors::call_registry::{CallRegistry, NotRegistered, Reservation, ReserveCall};
+use crate::actors::call_status::{ApplyStatus, CallStatusActor};
+use crate::actors::metered;
+use crate::clock;
+use crate::engine::audio::Hz8k;
+use crate::engine::ids::{BusinessId, CallSid, StreamSid};
+use crate::engine::status::{CallDirection, CallStatus, CarrierSource, StatusChange};
+use crate::engine::wire::auth::RequestAuth;
+use crate::engine::wire::media_stream::StreamStart;
+use crate::engine::wire::token::{MediaTokens, TOKEN_PARAMETER};
+use crate::telemetry::{Refusal, Telemetry};
+
+/// A media stream whose token is valid.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// Which call.
+    pub call: CallSid,
+    /// Which stream.
+    pub stream: StreamSid,
+    /// Whose call, as signed by us when it came in.
+    pub business: BusinessId,
+    /// Who called whom, as signed by us.
+    pub direction: CallDirection,
+}
+
+/// Who has the right to a call's media, over all nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// This socket: nobody had it before.
+    Ours,
+    /// Another socket, here or on another node.
+    Taken,
+}
+
+/// Claims a call's media for this node, in the database or, while that is away, in the spool.
+pub type ClaimCall = Arc<dyn Fn(CallSid) -> LocalBoxFuture<'static, Claim> + Send + Sync>;
+/// Makes the plan of a call that was admitted.
+pub type MakePlan = Arc<dyn Fn(Admission, Reservation, Box<dyn MediaPort<Hz8k>>) -> CallPlan<Hz8k> + Send + Sync>;
+
+/// Everything that a media socket needs before its call begins.
+pub struct StreamDoor {
+    /// Twilio's signatures.
+    pub auth: RequestAuth,
+    /// Our own tokens; the first of them issues.
+    pub tokens: MediaTokens,
+    /// For how long a token is good.
+    pub token_max_age: Duration,
+    /// How long a socket may take to present its token.
+    pub start_timeout: Duration,
+    /// The longest message.
+    pub max_message_bytes: usize,
+    /// Which calls are alive.
+    pub registry: Addr<CallRegistry>,
+    /// Where the call's status goes.
+    pub status: Addr<CallStatusActor>,
+    /// One media stream for each call, over all nodes.
+    pub claim: ClaimCall,
+    /// What a call is made of.
+    pub plan: MakePlan,
+    /// Logs and figures.
+    pub telemetry: Telemetry,
+}
+
+/// How long the directory of calls may take to answer. It does nothing but look up: longer means that it is gone.
+const REGISTRY_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+
+impl StreamDoor {
+    /// Checks the token of a `start`.
+    pub(super) fn admit(&self, start: &StreamStart) -> Result<Admission, Refusal> {
+        let token = start.custom_parameters.get(TOKEN_PARAMETER).ok_or(Refusal::BadToken)?;
+        let now = clock::wall_micros() / 1_000_000;
+        let claims = self
+            .tokens
+            .verify(token, &start.call_sid, now, self.token_max_age)
+            .map_err(|_| Refusal::BadToken)?;
+        Ok(Admission {
+            call: start.call_sid.clone(),
+            stream: start.stream_sid.clone(),
+            business: claims.business,
+            direction: claims.direction,
+        })
+    }
+
+    /// Reserves the call here, then claims it on all nodes; its authenticated start is the carrier's word that
+    /// the call is in progress.
+    pub(super) async fn reserve(&self, admission: &Admission) -> Result<Reservation, Refusal> {
+        let reserve = ReserveCall(admission.call.clone());
+        let reservation = match metered::ask(&self.registry, reserve, REGISTRY_ANSWERS_WITHIN).await {
+            Ok(Ok(reservation)) => reservation,
+            Ok(Err(NotRegistered::SecondSocket)) => return Err(Refusal::SecondSocket),
+            Ok(Err(NotRegistered::Draining)) | Err(_) => return Err(Refusal::Draining),
+        };
+        if (self.claim)(admission.call.clone()).await == Claim::Taken {
+            return Err(Refusal::SecondSocket);
+        }
+        metered::order(&self.status, ApplyStatus(in_progress(admission)));
+        Ok(reservation)
+    }
+}
+
+/// Twilio reports no `in-progress` for an inbound call: the stream's start says it.
+fn in_progress(admission: &Admission) -> StatusChange {
+    StatusChange {
+        event_id: Some(admission.stream.to_string()),
+        direction: Some(admission.direction),
+        business: Some(admission.business.clone()),
+        ..StatusChange::new(
+            admission.call.clone(),
+            CallStatus::InProgress,
+            CarrierSource::StreamStart,
+            clock::wall_micros(),
+        )
+    }
+}
