@@ -8,7 +8,7 @@ mod promise;
 mod render;
 pub mod report;
 pub mod script;
-mod server;
+pub mod server;
 pub mod twilio;
 mod voices;
 pub mod wav_check;

@@ -2,19 +2,23 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::twilio::fresh_sid;
 use crate::app::Server;
 use crate::cli::telemetry;
 use crate::config::Config;
 use crate::engine::call::{CallStats, HangupCause, Turn};
-use crate::telemetry::LogGuard;
+use crate::engine::ids::CallSid;
+use crate::store::Store;
 
 /// The address that the carrier knows. Everything for it is brought to the server on loopback, as by a proxy
 /// that ends TLS; so signatures are checked as they are in service.
 pub const PUBLIC_URL: &str = "https://demo.trunkline.example";
+/// How long what a call has told may take to be stored.
+const FLUSH: Duration = Duration::from_secs(1);
 
 /// The account of the demo's carrier.
 #[derive(Clone, Debug)]
@@ -66,50 +70,129 @@ impl CallFacts {
     }
 }
 
-/// Starts the service with its data in `data_dir`, on a free port of the loopback interface.
-///
-/// # Errors
-///
-/// The folder can't be written, or no port is free.
-pub fn start(data_dir: &Path, identity: &Identity) -> Result<Box<dyn DemoServer>> {
-    let mut config = Config::default();
-    config.data_dir = data_dir.to_owned();
-    config.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    config.http.public_url = Some(PUBLIC_URL.parse().context("the demo's address")?);
-    config.twilio.account_sid = Some(identity.account_sid.parse().context("the demo's account")?);
-    config.twilio.auth_token = Some(identity.auth_token.clone().into());
-    config.recording.enabled = true;
-    config.journal.enabled = true;
-    let (telemetry, log) = telemetry::start(&config);
-    Ok(Box::new(Service { server: Server::start(config, telemetry)?, _log: log }))
+/// A service that runs in this process.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it keeps.
+    pub store: Store,
+    /// How it was started.
+    pub config: Config,
+    /// How it is stopped.
+    pub stop: Box<dyn FnOnce()>,
 }
 
-/// The service in this process, on threads of its own.
-struct Service {
-    server: Server,
-    _log: LogGuard,
-}
-
-impl DemoServer for Service {
+impl DemoServer for Running {
     fn address(&self) -> SocketAddr {
-        self.server.address()
+        self.address
     }
 
     fn facts(&self, call_sid: &str) -> Result<CallFacts> {
-        let call = call_sid.parse().context("the call's id")?;
-        let store = self.server.store();
-        let row = store.call(&call)?;
-        let recording = self.server.files().recording_path(&call);
+        let call: CallSid = call_sid.parse()?;
+        // What the call has told so far is to be in the database, and if it is not, the turns will show it.
+        self.store.flush(FLUSH);
+        let row = self.store.call(&call)?;
+        let recording = self.config.recordings_dir().join(format!("{call}.wav"));
         Ok(CallFacts {
-            status: row.as_ref().map(|row| row.status.as_str().to_owned()).unwrap_or_default(),
-            duration_s: row.as_ref().map(|row| row.duration_s).unwrap_or_default(),
-            turns: store.turns(&call)?,
-            end: store.call_end(&call)?.map(|end| (end.cause, end.stats)),
+            status: row.as_ref().map_or(String::new(), |row| row.status.as_str().to_owned()),
+            duration_s: row.map_or(0, |row| row.duration_s),
+            turns: self.store.turns(&call)?,
+            end: self.store.call_end(&call)?.map(|end| (end.cause, end.stats)),
             recording: recording.exists().then_some(recording),
         })
     }
 
     fn stop(self: Box<Self>) {
-        self.server.stop();
+        (self.stop)();
+    }
+}
+
+/// The shipped configuration, with its own folder, a free port, the demo's carrier, and everything kept that
+/// can be looked at afterwards.
+fn config(data_dir: &Path, identity: &Identity) -> Result<Config> {
+    let mut config = Config::default();
+    config.data_dir = data_dir.to_owned();
+    config.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    config.http.public_url = Some(PUBLIC_URL.parse()?);
+    config.twilio.account_sid = Some(identity.account_sid.parse()?);
+    config.twilio.auth_token = Some(identity.auth_token.clone().into());
+    config.recording.enabled = true;
+    config.journal.enabled = true;
+    Ok(config)
+}
+
+/// Starts the service with its data in `data_dir`, on a free port of the loopback interface.
+pub fn start(data_dir: &Path, identity: &Identity) -> Result<Box<dyn DemoServer>> {
+    let config = config(data_dir, identity)?;
+    let (telemetry, log) = telemetry::start(&config);
+    let server = Server::start(config.clone(), telemetry)?;
+    let (address, store) = (server.address(), server.store().clone());
+    let stop = Box::new(move || {
+        server.stop();
+        drop(log); // writes the lines that still wait
+    });
+    Ok(Box::new(Running { address, store, config, stop }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::call::{Farewell, Speaker};
+    use crate::engine::status::{CallStatus, CarrierSource, StatusChange};
+    use crate::store::{self, CallEnd, StoreSettings};
+
+    #[test]
+    fn what_the_service_wrote_down_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path(), &Identity::fresh()).unwrap();
+        let settings = StoreSettings::new(config.database_url().expose(), config.spool_dir());
+        let (store, mut status_writer) = store::open(settings).unwrap();
+        let call: CallSid = fresh_sid("CA").parse().unwrap();
+        let stopped = std::rc::Rc::new(std::cell::Cell::new(false));
+        let stop = {
+            let stopped = stopped.clone();
+            Box::new(move || stopped.set(true))
+        };
+        let address = config.http.listen;
+        let server: Box<dyn DemoServer> =
+            Box::new(Running { address, store: store.clone(), config: config.clone(), stop });
+        assert_eq!(server.facts(call.as_str()).unwrap(), CallFacts::default());
+
+        let change = StatusChange {
+            duration_s: Some(7),
+            ..StatusChange::new(call.clone(), CallStatus::Completed, CarrierSource::StatusCallback, 1)
+        };
+        status_writer.apply(&[change]).unwrap();
+        let turn = Turn {
+            number: 1,
+            speaker: Speaker::Agent,
+            text: "Hello.".into(),
+            heard_text: "Hello.".into(),
+            confidence: None,
+            started_ms: 0,
+            ended_ms: 500,
+            interrupted: false,
+        };
+        let mut writer = store.turn_writer(call.clone()).unwrap();
+        writer.turn(turn.clone());
+        assert!(!server.facts(call.as_str()).unwrap().are_final());
+        let (cause, stats) = (HangupCause::CallerHungUp, CallStats::default());
+        writer.end(CallEnd { cause, farewell: Farewell::HangUp, stats: stats.clone(), ended_at: 2 });
+        std::fs::create_dir_all(config.recordings_dir()).unwrap();
+        let recording = config.recordings_dir().join(format!("{call}.wav"));
+        std::fs::write(&recording, "").unwrap();
+
+        let facts = server.facts(call.as_str()).unwrap();
+        let expected = CallFacts {
+            status: "completed".into(),
+            duration_s: 7,
+            turns: vec![turn],
+            end: Some((cause, stats)),
+            recording: Some(recording),
+        };
+        assert_eq!(facts, expected);
+        assert!(facts.are_final());
+        server.stop();
+        assert!(stopped.get());
     }
 }
