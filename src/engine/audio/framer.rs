@@ -138,7 +138,7 @@ mod tests {
         let mut samples = vec![];
         reader.decode(&[0x34], &mut samples);
         reader.decode(&[], &mut samples);
-        assert_eq!(samples, []);
+        assert_eq!(samples, Vec::<i16>::new());
         reader.decode(&[0x12, 0xFF], &mut samples);
         assert_eq!(samples, [0x1234]);
         assert!(reader.finish());

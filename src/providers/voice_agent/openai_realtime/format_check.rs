@@ -8,9 +8,10 @@
 //!   little-endian the even ones are low bytes, spread evenly over all values, and the odd ones are high
 //!   bytes, crowded around 0x00 and 0xFF. The *parity distance* is half the sum of the differences between
 //!   the two histograms over 16 classes: 0 for equal ones, 1 for disjoint ones.
-//! * A pure tone in µ-law whose period is an even number of samples has a high parity distance too, so the
-//!   bytes must also be *smoother* as linear than as µ-law: less energy in the differences of neighbours, in
-//!   proportion to the variance.
+//! * Read as what they are, bytes are *smoother*: less energy in the differences of neighbours, in proportion
+//!   to the variance. A tone whose period is a whole number of samples can have any parity distance, noise is
+//!   as rough in either reading; so bytes are linear if they are smoother so, and either spread unalike or
+//!   much smoother.
 //! * Very quiet linear audio holds long runs of 0x00 bytes, which in µ-law is the loudest negative value:
 //!   speech does not stay there for a quarter of its samples.
 //!
@@ -35,6 +36,8 @@ const FASTEST: f64 = 30.0;
 const ENOUGH_LETTERS: usize = 12;
 /// The parity distance above which bytes are not one stream of samples.
 const PARITY: f64 = 0.4;
+/// The share of roughness that bytes spread alike must lose to be taken for linear.
+const MUCH_SMOOTHER: f64 = 0.4;
 /// The share of samples at less than half scale to the bottom that speech does not have.
 const BOTTOM: f64 = 0.25;
 
@@ -50,13 +53,11 @@ pub(super) fn judge(bytes: &[u8]) -> Option<AudioFormat> {
     if bottom > BOTTOM * bytes.len() as f64 && parity_distance(bytes) <= PARITY {
         return Some(AudioFormat::Pcm24);
     }
-    if parity_distance(bytes) <= PARITY {
-        return Some(AudioFormat::Pcmu);
-    }
     let mut as_ulaw = vec![0; bytes.len()];
     g711::decode_ulaw(bytes, &mut as_ulaw);
     let as_linear: Vec<i16> = bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
-    let is_linear = roughness(&as_linear) < roughness(&as_ulaw);
+    let needed = if parity_distance(bytes) > PARITY { 1.0 } else { MUCH_SMOOTHER };
+    let is_linear = roughness(&as_linear) < needed * roughness(&as_ulaw);
     Some(if is_linear { AudioFormat::Pcm24 } else { AudioFormat::Pcmu })
 }
 
@@ -88,7 +89,8 @@ fn roughness(samples: &[i16]) -> f64 {
     let count = samples.len().max(1) as f64;
     let mean = samples.iter().map(|sample| f64::from(*sample)).sum::<f64>() / count;
     let variance = samples.iter().map(|sample| (f64::from(*sample) - mean).powi(2)).sum::<f64>() / count;
-    let differences = samples.windows(2).map(|pair| (f64::from(pair[1]) - f64::from(pair[0])).powi(2)).sum::<f64>() / count;
+    let differences =
+        samples.windows(2).map(|pair| (f64::from(pair[1]) - f64::from(pair[0])).powi(2)).sum::<f64>() / count;
     differences / variance.max(1.0)
 }
 
@@ -145,6 +147,12 @@ mod tests {
             assert_eq!(judge(&ulaw(&tone(8_000.0, pitch))), Some(AudioFormat::Pcmu), "{pitch} Hz");
             assert_eq!(judge(&linear(&tone(24_000.0, pitch))), Some(AudioFormat::Pcm24), "{pitch} Hz");
         }
+    }
+
+    #[test]
+    fn noise_in_ulaw_is_no_linear_audio() {
+        let hiss: Vec<i16> = voice(8_000.0, 0.0, 20_000.0, 0.3);
+        assert_eq!(judge(&ulaw(&hiss)), Some(AudioFormat::Pcmu));
     }
 
     #[test]

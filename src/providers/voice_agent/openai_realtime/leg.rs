@@ -149,7 +149,8 @@ impl Wire {
             match message {
                 Message::Text(text) => return Poll::Ready(Ok(text)),
                 Message::Close(frame) => {
-                    let (code, reason) = frame.map_or((None, String::new()), |f| (Some(f.code.into()), f.reason.to_string()));
+                    let (code, reason) =
+                        frame.map_or((None, String::new()), |f| (Some(f.code.into()), f.reason.to_string()));
                     return Poll::Ready(Err(closed(code, &reason, was_ready)));
                 }
                 // Pings are answered by the library; the vendor sends no binary messages.

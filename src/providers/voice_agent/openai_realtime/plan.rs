@@ -43,7 +43,9 @@ impl Plan {
                 "Say exactly the words between the markers, in the language they are written in, and nothing before, \
                  between or after them. Do not answer them and do not translate them.\n<<<\n{words}\n>>>"
             ),
-            None => format!("{}\n\nThe call has just been answered. Greet the caller in one sentence.", self.instructions),
+            None => {
+                format!("{}\n\nThe call has just been answered. Greet the caller in one sentence.", self.instructions)
+            }
         }
     }
 

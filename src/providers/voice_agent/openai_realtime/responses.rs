@@ -173,7 +173,13 @@ impl Responses {
     }
 
     /// `bytes` of audio came; whose.
-    pub(super) fn add_audio(&mut self, vendor_id: &str, item_id: &str, content_index: u32, bytes: u64) -> Option<ResponseId> {
+    pub(super) fn add_audio(
+        &mut self,
+        vendor_id: &str,
+        item_id: &str,
+        content_index: u32,
+        bytes: u64,
+    ) -> Option<ResponseId> {
         let response = self.named(vendor_id).filter(|response| !response.is_over)?;
         let item = response.item(item_id);
         item.content_index = content_index;
@@ -191,9 +197,12 @@ impl Responses {
     /// Those that began and have not ended.
     pub(super) fn unfinished(&mut self) -> Vec<ResponseId> {
         let unfinished: Vec<_> = self.remembered.iter_mut().filter(|response| !response.is_over).collect();
-        unfinished.into_iter().map(|response| {
-            response.is_over = true;
-            response.response
-        }).collect()
+        unfinished
+            .into_iter()
+            .map(|response| {
+                response.is_over = true;
+                response.response
+            })
+            .collect()
     }
 }

@@ -112,7 +112,8 @@ impl VendorError {
     /// Type, code and parameter, for the operator.
     pub(super) fn describe(&self) -> String {
         let words = [&self.kind, &self.code, &self.param];
-        let words: Vec<_> = words.into_iter().flatten().map(|word| clean(word)).filter(|word| !word.is_empty()).collect();
+        let words: Vec<_> =
+            words.into_iter().flatten().map(|word| clean(word)).filter(|word| !word.is_empty()).collect();
         if words.is_empty() { "unnamed error".to_owned() } else { words.join(" / ") }
     }
 }

@@ -171,7 +171,9 @@ impl<R: Rate> Session<R> {
         match self.phase {
             Phase::Opened { .. } => lose(AgentLoss::Unreachable, "no session.created in time"),
             Phase::Confirming { .. } => lose(AgentLoss::Unreachable, "no session.updated in time"),
-            Phase::Ready(_) if self.responses.running.is_some() => lose(AgentLoss::Stalled, "a response does not go on"),
+            Phase::Ready(_) if self.responses.running.is_some() => {
+                lose(AgentLoss::Stalled, "a response does not go on")
+            }
             Phase::Ready(_) => lose(AgentLoss::Stalled, "no answer to response.create"),
         }
     }
@@ -227,7 +229,9 @@ impl<R: Rate> Session<R> {
                 self.responses.progress(vendor_id, now);
                 self.tool_called(vendor_id, call_id, name, arguments)
             }
-            ServerEvent::ResponseDone { vendor_id, status, error } => self.response_done(now, vendor_id, *status, error),
+            ServerEvent::ResponseDone { vendor_id, status, error } => {
+                self.response_done(now, vendor_id, *status, error)
+            }
             ServerEvent::Irrelevant => Vec::new(),
             ServerEvent::Unknown => vec![count(AgentCounter::UnknownEvent)],
         }
@@ -571,10 +575,7 @@ fn mismatch(plan: &Plan, format: AudioFormat, echo: &Echo) -> Option<&'static st
         ("audio.input.format", is_format(input.format.kind.as_deref(), input.format.rate)),
         ("audio.output.format", is_format(output.format.kind.as_deref(), output.format.rate)),
         ("audio.input.turn_detection.type", turns.and_then(|turns| turns.kind.as_deref()) == Some("server_vad")),
-        (
-            "audio.input.turn_detection.create_response",
-            turns.and_then(|turns| turns.create_response) == vendors_turn,
-        ),
+        ("audio.input.turn_detection.create_response", turns.and_then(|turns| turns.create_response) == vendors_turn),
         (
             "audio.input.turn_detection.interrupt_response",
             turns.and_then(|turns| turns.interrupt_response) == vendors_turn,

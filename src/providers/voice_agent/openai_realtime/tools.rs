@@ -95,15 +95,21 @@ mod tests {
         for (name, arguments, may_transfer, wanted) in table {
             assert_eq!(parse(name, arguments, may_transfer), wanted, "{name} {arguments}");
         }
-        for (name, arguments) in
-            [("hang_up", r#"{"now":true}"#), ("hang_up", "[1]"), ("transfer", r#"{"number":"the boss"}"#), ("transfer", "{")]
-        {
+        for (name, arguments) in [
+            ("hang_up", r#"{"now":true}"#),
+            ("hang_up", "[1]"),
+            ("transfer", r#"{"number":"the boss"}"#),
+            ("transfer", "{"),
+        ] {
             assert!(matches!(parse(name, arguments, true), Tool::Unusable { .. }), "{name} {arguments}");
         }
     }
 
     #[test]
     fn a_refusal_says_why() {
-        assert_eq!(output(&ToolResult::Refused("nobody \"there\"".into())), r#"{"error":"nobody \"there\"","ok":false}"#);
+        assert_eq!(
+            output(&ToolResult::Refused("nobody \"there\"".into())),
+            r#"{"error":"nobody \"there\"","ok":false}"#
+        );
     }
 }
