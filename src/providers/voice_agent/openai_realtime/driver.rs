@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::engine::audio::{FRAME, PcmFrame, Rate};
 use crate::engine::call::{AgentCounter, AgentLoss, ResponseOutcome};
@@ -18,7 +17,7 @@ use crate::providers::voice_agent::{AgentBrief, AgentDesk, AgentEvent, AgentInpu
 
 use super::connect::{Gate, NotOpened};
 use super::history::History;
-use super::leg::Leg;
+use super::leg::{Leg, News};
 use super::plan::Plan;
 use super::server_event::ServerEvent;
 use super::session::{Action, Session};
@@ -44,12 +43,12 @@ pub(super) async fn run<R: Rate>(gate: Gate, settings: Arc<OpenAiSettings>, brie
                 Err(_) => break,
             },
             // An unread message counts before the time at which it was due.
-            message = driver.current.next(may_read) => driver.current_said(message),
+            news = driver.current.next(may_read) => driver.current_said(news),
             input = inputs.recv() => match input {
                 Some(input) => driver.take(input, &mut inputs),
                 None => break,
             },
-            message = next_of(&mut driver.next) => driver.next_said(message),
+            news = next_of(&mut driver.next) => driver.next_said(news),
             () = tokio::time::sleep_until(wake.unwrap_or_else(far)), if wake.is_some() => driver.time_passed(may_read),
             () = events.closed() => break,
         }
@@ -171,9 +170,10 @@ impl<R: Rate> Driver<R> {
         }
     }
 
-    fn current_said(&mut self, message: Result<Utf8Bytes, NotOpened>) {
-        match message {
-            Ok(text) => {
+    fn current_said(&mut self, news: Result<News, NotOpened>) {
+        match news {
+            Ok(News::Opened) => {}
+            Ok(News::Message(text)) => {
                 let event = ServerEvent::parse(&text);
                 let now = self.current.now();
                 let actions = self.current.session.handle(now, &event);
@@ -183,10 +183,11 @@ impl<R: Rate> Driver<R> {
         }
     }
 
-    fn next_said(&mut self, message: Result<Utf8Bytes, NotOpened>) {
+    fn next_said(&mut self, news: Result<News, NotOpened>) {
         let Some(next) = &mut self.next else { return };
-        match message {
-            Ok(text) => {
+        match news {
+            Ok(News::Opened) => {}
+            Ok(News::Message(text)) => {
                 let now = next.now();
                 let actions = next.session.handle(now, &ServerEvent::parse(&text));
                 self.perform_next(actions);
@@ -371,7 +372,7 @@ impl<R: Rate> Driver<R> {
     }
 }
 
-async fn next_of<R: Rate>(next: &mut Option<Leg<R>>) -> Result<Utf8Bytes, NotOpened> {
+async fn next_of<R: Rate>(next: &mut Option<Leg<R>>) -> Result<News, NotOpened> {
     match next {
         Some(next) => next.next(true).await,
         None => std::future::pending().await,

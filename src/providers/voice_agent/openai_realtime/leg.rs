@@ -29,6 +29,15 @@ pub(super) struct Leg<R: Rate> {
     vendor_time: Option<i64>,
 }
 
+/// What a connection brings.
+#[derive(Debug)]
+pub(super) enum News {
+    /// It is open: the session's clock, and its first deadline, begin.
+    Opened,
+    /// A message of the vendor.
+    Message(Utf8Bytes),
+}
+
 enum State {
     Dialling(Pin<Box<dyn Future<Output = Result<Opened, NotOpened>> + Send>>),
     Open(Box<Wire>),
@@ -41,19 +50,19 @@ impl<R: Rate> Leg<R> {
         Self { state, session, opened: Instant::now(), vendor_time: None }
     }
 
-    /// The next message, or the reason why there will be none. What waits to be written is written meanwhile;
-    /// nothing is read unless `may_read`. Loses nothing when it is dropped half way.
-    pub(super) async fn next(&mut self, may_read: bool) -> Result<Utf8Bytes, NotOpened> {
-        if let State::Dialling(dialling) = &mut self.state {
-            let Opened { socket, vendor_time } = dialling.await?;
-            self.state = State::Open(Box::new(Wire { socket, waiting: VecDeque::new(), is_dirty: false }));
-            self.opened = Instant::now();
-            self.vendor_time = vendor_time;
-        }
+    /// What happens next, or the reason why nothing will. What waits to be written is written meanwhile; nothing
+    /// is read unless `may_read`. Loses nothing when it is dropped half way.
+    pub(super) async fn next(&mut self, may_read: bool) -> Result<News, NotOpened> {
         let was_ready = self.session.is_ready();
         match &mut self.state {
-            State::Open(wire) => poll_fn(|cx| wire.poll(cx, may_read, was_ready)).await,
-            State::Dialling(_) => std::future::pending().await,
+            State::Open(wire) => poll_fn(|cx| wire.poll(cx, may_read, was_ready)).await.map(News::Message),
+            State::Dialling(dialling) => {
+                let Opened { socket, vendor_time } = dialling.await?;
+                self.state = State::Open(Box::new(Wire { socket, waiting: VecDeque::new(), is_dirty: false }));
+                self.opened = Instant::now();
+                self.vendor_time = vendor_time;
+                Ok(News::Opened)
+            }
         }
     }
 
