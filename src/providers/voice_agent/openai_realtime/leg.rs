@@ -1,0 +1,170 @@
+//! One connection to the vendor and the session that it carries.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+use crate::engine::audio::Rate;
+
+use super::connect::{Gate, NotOpened, Opened, Socket, closed};
+use super::session::Session;
+
+/// How many messages wait for a vendor that does not read, before audio is dropped: 6 s.
+const AUDIO_BACKLOG: usize = 300;
+/// How long the vendor may take to answer our goodbye.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// A connection, open or on its way, and its session.
+pub(super) struct Leg<R: Rate> {
+    state: State,
+    pub(super) session: Session<R>,
+    opened: Instant,
+    vendor_time: Option<i64>,
+}
+
+/// What a connection brings.
+#[derive(Debug)]
+pub(super) enum News {
+    /// It is open: the session's clock, and its first deadline, begin.
+    Opened,
+    /// A message of the vendor.
+    Message(Utf8Bytes),
+}
+
+enum State {
+    Dialling(Pin<Box<dyn Future<Output = Result<Opened, NotOpened>> + Send>>),
+    Open(Box<Wire>),
+}
+
+impl<R: Rate> Leg<R> {
+    /// A connection that is being opened.
+    pub(super) fn dial(gate: Gate, limit: Duration, session: Session<R>) -> Self {
+        let state = State::Dialling(Box::pin(gate.open(limit)));
+        Self { state, session, opened: Instant::now(), vendor_time: None }
+    }
+
+    /// What happens next, or the reason why nothing will. What waits to be written is written meanwhile; nothing
+    /// is read unless `may_read`. Loses nothing when it is dropped half way.
+    pub(super) async fn next(&mut self, may_read: bool) -> Result<News, NotOpened> {
+        let was_ready = self.session.is_ready();
+        match &mut self.state {
+            State::Open(wire) => poll_fn(|cx| wire.poll(cx, may_read, was_ready)).await.map(News::Message),
+            State::Dialling(dialling) => {
+                let Opened { socket, vendor_time } = dialling.await?;
+                self.state = State::Open(Box::new(Wire { socket, waiting: VecDeque::new(), is_dirty: false }));
+                self.opened = Instant::now();
+                self.vendor_time = vendor_time;
+                Ok(News::Opened)
+            }
+        }
+    }
+
+    /// The time on the session's own clock.
+    pub(super) fn now(&self) -> Duration {
+        self.opened.elapsed()
+    }
+
+    /// When the session wants to be told that time has passed. While the connection is opened it has its own limit.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let State::Open(_) = self.state else { return None };
+        self.session.deadline().map(|deadline| self.opened + deadline)
+    }
+
+    /// When the vendor will close the session: as it said, or `limit` after it began.
+    pub(super) fn ends(&self, limit: Duration) -> Instant {
+        let said = self.session.expires_at().zip(self.vendor_time).map(|(ends, begins)| ends - begins);
+        let said = said.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+        self.opened + said.map_or(limit, |said| said.min(limit))
+    }
+
+    pub(super) fn send(&mut self, message: String) {
+        if let State::Open(wire) = &mut self.state {
+            wire.waiting.push_back(Message::Text(message.into()));
+        }
+    }
+
+    /// Sends audio, unless the vendor is seconds behind.
+    pub(super) fn send_audio(&mut self, message: Bytes) {
+        if let State::Open(wire) = &mut self.state
+            && wire.waiting.len() < AUDIO_BACKLOG
+            && let Ok(text) = Utf8Bytes::try_from(message)
+        {
+            wire.waiting.push_back(Message::Text(text));
+        }
+    }
+
+    /// Says goodbye and closes, in bounded time.
+    pub(super) async fn close(self) {
+        let State::Open(mut wire) = self.state else { return };
+        let goodbye = async {
+            // Whatever fails here: the socket is dropped next.
+            wire.socket.close(None).await.ok();
+            while let Some(Ok(_)) = wire.socket.next().await {}
+        };
+        tokio::time::timeout(GOODBYE, goodbye).await.ok();
+    }
+}
+
+struct Wire {
+    socket: Socket,
+    waiting: VecDeque<Message>,
+    /// Whether something was written that is not flushed.
+    is_dirty: bool,
+}
+
+impl Wire {
+    fn poll(&mut self, cx: &mut Context<'_>, may_read: bool, was_ready: bool) -> Poll<Result<Utf8Bytes, NotOpened>> {
+        if self.write(cx).is_err() {
+            // The vendor may have said why before it closed.
+            return self.read(cx, was_ready).map(|read| read.or(Err(closed(None, "", was_ready))));
+        }
+        if may_read { self.read(cx, was_ready) } else { Poll::Pending }
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), tokio_tungstenite::tungstenite::Error> {
+        while !self.waiting.is_empty() {
+            match self.socket.poll_ready_unpin(cx) {
+                Poll::Ready(ready) => ready?,
+                Poll::Pending => return Ok(()),
+            }
+            if let Some(message) = self.waiting.pop_front() {
+                self.is_dirty = true;
+                self.socket.start_send_unpin(message)?;
+            }
+        }
+        if self.is_dirty
+            && let Poll::Ready(flushed) = self.socket.poll_flush_unpin(cx)
+        {
+            flushed?;
+            self.is_dirty = false;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, was_ready: bool) -> Poll<Result<Utf8Bytes, NotOpened>> {
+        loop {
+            let message = match self.socket.poll_next_unpin(cx) {
+                Poll::Ready(Some(Ok(message))) => message,
+                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Err(closed(None, "", was_ready))),
+                Poll::Pending => return Poll::Pending,
+            };
+            match message {
+                Message::Text(text) => return Poll::Ready(Ok(text)),
+                Message::Close(frame) => {
+                    let (code, reason) =
+                        frame.map_or((None, String::new()), |f| (Some(f.code.into()), f.reason.to_string()));
+                    return Poll::Ready(Err(closed(code, &reason, was_ready)));
+                }
+                // Pings are answered by the library; the vendor sends no binary messages.
+                Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! What the vendor says to us.
+//!
+//! A message is read twice: for its `type`, then for the few fields of that type that matter to a call.
+//! Texts are borrowed from the message where they carry no escapes; base64 never does, so an audio delta is
+//! read without a copy.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use crate::engine::ids::ResponseId;
+
+use super::client_event::RESPONSE_TAG;
+
+/// One message of the vendor.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum ServerEvent<'a> {
+    /// The session exists, with the vendor's defaults.
+    SessionCreated {
+        /// When the vendor will close it, in seconds since 1970 by the vendor's clock.
+        expires_at: Option<i64>,
+    },
+    /// The session's settings as they are now.
+    SessionUpdated(Echo),
+    /// Something that we sent made no sense, or the vendor has a problem.
+    Error(VendorError),
+    /// The vendor's detector heard the caller begin.
+    SpeechStarted,
+    /// … and finish.
+    SpeechStopped,
+    /// The caller's utterance became an item of the conversation.
+    Committed { item_id: Cow<'a, str> },
+    /// The words of a caller's item.
+    Transcribed { item_id: Cow<'a, str>, text: String, confidence: Option<f32> },
+    /// There are no words for a caller's item.
+    NotTranscribed { item_id: Cow<'a, str> },
+    /// A response began.
+    ResponseCreated { vendor_id: Cow<'a, str>, tag: Option<ResponseId> },
+    /// A response got another item, of this type.
+    ItemAdded { vendor_id: Cow<'a, str>, item_id: Cow<'a, str>, is_message: bool },
+    /// A response's tool call is complete.
+    ToolCalled { vendor_id: Cow<'a, str>, call_id: String, name: String, arguments: String },
+    /// Audio, base64.
+    Audio(AudioDelta<'a>),
+    /// Words of a response's audio.
+    Transcript { vendor_id: Cow<'a, str>, delta: Cow<'a, str> },
+    /// A response is over.
+    ResponseDone { vendor_id: Cow<'a, str>, status: Status, error: VendorError },
+    /// A message that means nothing to a call.
+    Irrelevant,
+    /// A message that we don't know, or can't read.
+    Unknown,
+}
+
+/// A piece of a response's audio.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(super) struct AudioDelta<'a> {
+    #[serde(borrow)]
+    pub(super) response_id: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) item_id: Cow<'a, str>,
+    #[serde(default)]
+    pub(super) content_index: u32,
+    #[serde(borrow)]
+    pub(super) delta: Cow<'a, str>,
+}
+
+/// How a response ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Status {
+    Completed,
+    Cancelled,
+    Incomplete,
+    #[default]
+    #[serde(other)]
+    Failed,
+}
+
+/// An error, as far as we repeat it: its message may hold words of the conversation, or half a key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct VendorError {
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
+    #[serde(default)]
+    code: Option<String>,
+    #[serde(default)]
+    param: Option<String>,
+    #[serde(default)]
+    event_id: Option<String>,
+}
+
+impl VendorError {
+    /// The machine-readable code; empty where there is none.
+    pub(super) fn code(&self) -> &str {
+        self.code.as_deref().unwrap_or_default()
+    }
+
+    /// Our message that caused it, where the vendor says so.
+    pub(super) fn caused_by(&self) -> Option<&str> {
+        self.event_id.as_deref()
+    }
+
+    /// Whether no other session would fare better.
+    pub(super) fn is_final(&self) -> bool {
+        let kind = self.kind.as_deref().unwrap_or_default();
+        matches!(self.code(), "invalid_api_key" | "insufficient_quota" | "model_not_found" | "account_deactivated")
+            || matches!(self.code(), "billing_hard_limit_reached" | "beta_api_shape_disabled")
+            || matches!(kind, "authentication_error" | "insufficient_quota" | "permission_error")
+    }
+
+    /// Type, code and parameter, for the operator.
+    pub(super) fn describe(&self) -> String {
+        let words = [&self.kind, &self.code, &self.param];
+        let words: Vec<_> =
+            words.into_iter().flatten().map(|word| clean(word)).filter(|word| !word.is_empty()).collect();
+        if words.is_empty() { "unnamed error".to_owned() } else { words.join(" / ") }
+    }
+}
+
+/// What of the vendor's text may be repeated: the characters of an identifier.
+pub(super) fn clean(text: &str) -> String {
+    let legal = |c: &char| c.is_ascii_alphanumeric() || "_-.[]".contains(*c);
+    text.chars().filter(legal).take(64).collect()
+}
+
+/// The vendor's settings, as far as we insist on them. What is left out says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub(super) struct Echo {
+    #[serde(default, rename = "type")]
+    pub(super) kind: Option<String>,
+    #[serde(default)]
+    pub(super) instructions: Option<String>,
+    #[serde(default)]
+    pub(super) audio: EchoAudio,
+}
+
+/// `session.audio`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub(super) struct EchoAudio {
+    #[serde(default)]
+    pub(super) input: EchoInput,
+    #[serde(default)]
+    pub(super) output: EchoOutput,
+}
+
+/// `session.audio.input`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub(super) struct EchoInput {
+    #[serde(default)]
+    pub(super) format: EchoFormat,
+    #[serde(default)]
+    pub(super) turn_detection: Option<EchoTurnDetection>,
+    #[serde(default)]
+    pub(super) transcription: Option<EchoTranscription>,
+}
+
+/// `session.audio.output`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub(super) struct EchoOutput {
+    #[serde(default)]
+    pub(super) format: EchoFormat,
+}
+
+/// A `format` object.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub(super) struct EchoFormat {
+    #[serde(default, rename = "type")]
+    pub(super) kind: Option<String>,
+    #[serde(default)]
+    pub(super) rate: Option<u32>,
+}
+
+/// `turn_detection`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub(super) struct EchoTurnDetection {
+    #[serde(default, rename = "type")]
+    pub(super) kind: Option<String>,
+    #[serde(default)]
+    pub(super) create_response: Option<bool>,
+    #[serde(default)]
+    pub(super) interrupt_response: Option<bool>,
+}
+
+/// `transcription`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub(super) struct EchoTranscription {
+    #[serde(default)]
+    pub(super) model: Option<String>,
+}
+
+impl<'a> ServerEvent<'a> {
+    /// Reads one message. What can't be read is [`ServerEvent::Unknown`].
+    pub(super) fn parse(text: &'a str) -> Self {
+        serde_json::from_str::<Head<'a>>(text).and_then(|head| body(&head.kind, text)).unwrap_or(Self::Unknown)
+    }
+}
+
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+}
+
+fn body<'a>(kind: &str, text: &'a str) -> Result<ServerEvent<'a>, serde_json::Error> {
+    Ok(match kind {
+        "response.output_audio.delta" => ServerEvent::Audio(serde_json::from_str(text)?),
+        "response.output_audio_transcript.delta" => {
+            let TranscriptBody { response_id, delta } = serde_json::from_str(text)?;
+            ServerEvent::Transcript { vendor_id: response_id, delta }
+        }
+        "session.created" => {
+            let body: SessionBody<Created> = serde_json::from_str(text)?;
+            ServerEvent::SessionCreated { expires_at: body.session.expires_at }
+        }
+        "session.updated" => ServerEvent::SessionUpdated(serde_json::from_str::<SessionBody<Echo>>(text)?.session),
+        "error" => ServerEvent::Error(serde_json::from_str::<ErrorBody>(text)?.error),
+        "input_audio_buffer.speech_started" => ServerEvent::SpeechStarted,
+        "input_audio_buffer.speech_stopped" => ServerEvent::SpeechStopped,
+        "input_audio_buffer.committed" => {
+            ServerEvent::Committed { item_id: serde_json::from_str::<ItemBody<'a>>(text)?.item_id }
+        }
+        "conversation.item.input_audio_transcription.completed" => transcribed(serde_json::from_str(text)?),
+        "conversation.item.input_audio_transcription.failed" => {
+            ServerEvent::NotTranscribed { item_id: serde_json::from_str::<ItemBody<'a>>(text)?.item_id }
+        }
+        "response.created" => {
+            let ResponseBody { response } = serde_json::from_str(text)?;
+            ServerEvent::ResponseCreated { vendor_id: response.id, tag: response.metadata.and_then(|m| m.tag()) }
+        }
+        "response.done" => {
+            let ResponseBody { response } = serde_json::from_str(text)?;
+            let error = response.status_details.and_then(|details| details.error).unwrap_or_default();
+            ServerEvent::ResponseDone { vendor_id: response.id, status: response.status.unwrap_or_default(), error }
+        }
+        "response.output_item.added" => {
+            let OutputItemBody { response_id, item } = serde_json::from_str(text)?;
+            let is_message = item.kind == "message";
+            ServerEvent::ItemAdded { vendor_id: response_id, item_id: item.id, is_message }
+        }
+        "response.output_item.done" => tool_call(serde_json::from_str(text)?),
+        known if IRRELEVANT.contains(&known) => ServerEvent::Irrelevant,
+        _ => ServerEvent::Unknown,
+    })
+}
+
+/// Messages whose content we get elsewhere, or don't want.
+const IRRELEVANT: [&str; 27] = [
+    "conversation.created",
+    "conversation.item.added",
+    "conversation.item.created",
+    "conversation.item.deleted",
+    "conversation.item.done",
+    "conversation.item.input_audio_transcription.delta",
+    "conversation.item.input_audio_transcription.segment",
+    "conversation.item.retrieved",
+    "conversation.item.truncated",
+    "input_audio_buffer.cleared",
+    "input_audio_buffer.dtmf_event_received",
+    "input_audio_buffer.timeout_triggered",
+    "output_audio_buffer.cleared",
+    "output_audio_buffer.started",
+    "output_audio_buffer.stopped",
+    "rate_limits.updated",
+    "response.content_part.added",
+    "response.content_part.done",
+    "response.function_call_arguments.delta",
+    "response.function_call_arguments.done",
+    "response.output_audio.done",
+    "response.output_audio_transcript.done",
+    "response.output_text.delta",
+    "response.output_text.done",
+    "mcp_list_tools.in_progress",
+    "mcp_list_tools.completed",
+    "mcp_list_tools.failed",
+];
+
+fn transcribed(body: TranscribedBody<'_>) -> ServerEvent<'_> {
+    ServerEvent::Transcribed { confidence: body.confidence(), item_id: body.item_id, text: body.transcript }
+}
+
+fn tool_call(body: OutputItemBody<'_>) -> ServerEvent<'_> {
+    match (body.item.kind.as_ref(), body.item.call_id, body.item.name) {
+        ("function_call", Some(call_id), Some(name)) => ServerEvent::ToolCalled {
+            vendor_id: body.response_id,
+            call_id,
+            name,
+            arguments: body.item.arguments.unwrap_or_default(),
+        },
+        _ => ServerEvent::Irrelevant,
+    }
+}
+
+#[derive(Deserialize)]
+struct TranscriptBody<'a> {
+    #[serde(borrow)]
+    response_id: Cow<'a, str>,
+    #[serde(borrow)]
+    delta: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct SessionBody<T> {
+    session: T,
+}
+
+#[derive(Deserialize)]
+struct Created {
+    #[serde(default)]
+    expires_at: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    error: VendorError,
+}
+
+#[derive(Deserialize)]
+struct ItemBody<'a> {
+    #[serde(borrow)]
+    item_id: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct TranscribedBody<'a> {
+    #[serde(borrow)]
+    item_id: Cow<'a, str>,
+    transcript: String,
+    #[serde(default)]
+    logprobs: Option<Vec<LogProb>>,
+}
+
+#[derive(Deserialize)]
+struct LogProb {
+    logprob: f64,
+}
+
+impl TranscribedBody<'_> {
+    /// The geometric mean of the tokens' probabilities.
+    fn confidence(&self) -> Option<f32> {
+        let tokens = self.logprobs.as_ref().filter(|tokens| !tokens.is_empty())?;
+        let sum: f64 = tokens.iter().map(|token| token.logprob).sum();
+        let mean = (sum / tokens.len() as f64).exp();
+        mean.is_finite().then_some(mean.clamp(0.0, 1.0) as f32)
+    }
+}
+
+#[derive(Deserialize)]
+struct ResponseBody<'a> {
+    #[serde(borrow)]
+    response: ResponseObject<'a>,
+}
+
+#[derive(Deserialize)]
+struct ResponseObject<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(default)]
+    status: Option<Status>,
+    #[serde(default)]
+    status_details: Option<StatusDetails>,
+    #[serde(default)]
+    metadata: Option<Metadata>,
+}
+
+#[derive(Deserialize)]
+struct StatusDetails {
+    #[serde(default)]
+    error: Option<VendorError>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    trunkline_response: Option<String>,
+}
+
+impl Metadata {
+    fn tag(self) -> Option<ResponseId> {
+        // The field's name is the key that we send: one of them can't change alone.
+        const _: () = assert!(RESPONSE_TAG.len() == "trunkline_response".len());
+        self.trunkline_response?.parse().ok()
+    }
+}
+
+#[derive(Deserialize)]
+struct OutputItemBody<'a> {
+    #[serde(borrow)]
+    response_id: Cow<'a, str>,
+    #[serde(borrow)]
+    item: OutputItem<'a>,
+}
+
+#[derive(Deserialize)]
+struct OutputItem<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(default)]
+    call_id: Option<String>,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    arguments: Option<String>,
+}

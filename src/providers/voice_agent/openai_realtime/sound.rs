@@ -1,0 +1,217 @@
+//! Audio between the call's rate and the vendor's: the way up and the way down.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::{BufMut as _, Bytes, BytesMut};
+use thiserror::Error;
+
+use crate::engine::audio::{Hz8k, Hz24k, PcmFrame, Rate, Resampler, g711};
+use crate::engine::ids::ResponseId;
+use crate::providers::voice_agent::Chunk;
+
+use super::format_check;
+use super::settings::AudioFormat;
+
+const APPEND_HEAD: &[u8] = br#"{"type":"input_audio_buffer.append","audio":""#;
+const APPEND_TAIL: &[u8] = br#""}"#;
+
+/// The caller's audio on its way to the vendor.
+pub(super) struct Uplink<R: Rate> {
+    format: AudioFormat,
+    to_24k: Resampler<R, Hz24k>,
+    to_8k: Resampler<R, Hz8k>,
+    samples: Vec<i16>,
+    coded: Vec<u8>,
+    message: BytesMut,
+}
+
+impl<R: Rate> Uplink<R> {
+    pub(super) fn new(format: AudioFormat) -> Self {
+        Self {
+            format,
+            to_24k: Resampler::new(),
+            to_8k: Resampler::new(),
+            samples: Vec::new(),
+            coded: Vec::new(),
+            message: BytesMut::new(),
+        }
+    }
+
+    /// Takes the caller's next 20 ms.
+    pub(super) fn push(&mut self, frame: &PcmFrame<R>) {
+        self.samples.clear();
+        match self.format {
+            AudioFormat::Pcm24 => {
+                self.to_24k.process(frame.samples(), &mut self.samples);
+                self.coded.extend(self.samples.iter().flat_map(|sample| sample.to_le_bytes()));
+            }
+            AudioFormat::Pcmu => {
+                self.to_8k.process(frame.samples(), &mut self.samples);
+                let begin = self.coded.len();
+                self.coded.resize(begin + self.samples.len(), 0);
+                g711::encode_ulaw(&self.samples, &mut self.coded[begin..]);
+            }
+        }
+    }
+
+    /// The `input_audio_buffer.append` that holds everything pushed since the last one; `None` if that is
+    /// nothing. The buffer is used again once the message is gone.
+    pub(super) fn message(&mut self) -> Option<Bytes> {
+        if self.coded.is_empty() {
+            return None;
+        }
+        let coded = self.coded.len().div_ceil(3) * 4;
+        self.message.reserve(APPEND_HEAD.len() + coded + APPEND_TAIL.len());
+        self.message.put_slice(APPEND_HEAD);
+        let begin = self.message.len();
+        self.message.resize(begin + coded, 0);
+        STANDARD.encode_slice(&self.coded, &mut self.message[begin..]).expect("the place was measured");
+        self.message.put_slice(APPEND_TAIL);
+        self.coded.clear();
+        Some(self.message.split().freeze())
+    }
+}
+
+/// The agent's audio on its way to the call. Audio that was announced as µ-law is held back until
+/// [`format_check`] has judged it, once per session.
+pub(super) struct Downlink<R: Rate> {
+    format: AudioFormat,
+    is_trusted: bool,
+    response: Option<ResponseId>,
+    /// Base64 that does not make whole bytes yet: at most three characters.
+    letters: String,
+    /// Bytes to be decoded: held back, or half a sample.
+    bytes: Vec<u8>,
+    total: u64,
+    samples: Vec<i16>,
+    from_24k: Resampler<Hz24k, R>,
+    from_8k: Resampler<Hz8k, R>,
+}
+
+/// The vendor's audio is not base64.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("audio that is not base64")]
+pub(super) struct NotBase64;
+
+/// What came of a piece of audio.
+#[derive(Debug, PartialEq)]
+pub(super) struct Decoded<R: Rate> {
+    /// What is to be played, if anything yet.
+    pub(super) chunk: Option<Chunk<R>>,
+    /// The vendor was found not to send what it announced.
+    pub(super) lied: bool,
+}
+
+impl<R: Rate> Downlink<R> {
+    pub(super) fn new(format: AudioFormat) -> Self {
+        Self {
+            format,
+            is_trusted: format == AudioFormat::Pcm24,
+            response: None,
+            letters: String::new(),
+            bytes: Vec::new(),
+            total: 0,
+            samples: Vec::new(),
+            from_24k: Resampler::new(),
+            from_8k: Resampler::new(),
+        }
+    }
+
+    /// Takes the next piece of a response's audio.
+    pub(super) fn push(&mut self, response: ResponseId, base64: &str) -> Result<Decoded<R>, NotBase64> {
+        if self.response != Some(response) {
+            self.begin(response);
+        }
+        self.decode_letters(base64)?;
+        let lied = !self.is_trusted && self.bytes.len() >= format_check::WANTED && self.check(0);
+        Ok(Decoded { chunk: self.chunk(), lied })
+    }
+
+    /// The response is over; it spoke so many letters. What was held back comes out.
+    pub(super) fn finish(&mut self, response: ResponseId, letters: usize) -> Decoded<R> {
+        if self.response != Some(response) {
+            return Decoded { chunk: None, lied: false };
+        }
+        self.response = None;
+        let lied = !self.is_trusted && self.total > 0 && self.check(letters);
+        let was_trusted = std::mem::replace(&mut self.is_trusted, true);
+        let chunk = self.chunk();
+        self.is_trusted = was_trusted;
+        Decoded { chunk, lied }
+    }
+
+    fn begin(&mut self, response: ResponseId) {
+        self.response = Some(response);
+        self.letters.clear();
+        self.bytes.clear();
+        self.total = 0;
+        self.from_24k = Resampler::new();
+        self.from_8k = Resampler::new();
+    }
+
+    /// Four letters are three bytes; what is less waits for the next piece.
+    fn decode_letters(&mut self, base64: &str) -> Result<(), NotBase64> {
+        let before = self.bytes.len();
+        let decoded = if self.letters.is_empty() && base64.len().is_multiple_of(4) {
+            STANDARD.decode_vec(base64, &mut self.bytes)
+        } else {
+            self.letters.push_str(base64);
+            let whole = self.letters.len() & !3;
+            if !self.letters.is_char_boundary(whole) {
+                self.letters.clear();
+                return Err(NotBase64);
+            }
+            let rest = self.letters.split_off(whole);
+            let decoded = STANDARD.decode_vec(&self.letters, &mut self.bytes);
+            self.letters = rest;
+            decoded
+        };
+        if decoded.is_err() {
+            self.letters.clear();
+            self.bytes.truncate(before);
+            return Err(NotBase64);
+        }
+        self.total += (self.bytes.len() - before) as u64;
+        Ok(())
+    }
+
+    /// Judges what is held back. `true` if it is not what was announced.
+    fn check(&mut self, letters: usize) -> bool {
+        match format_check::judge(&self.bytes).or_else(|| format_check::judge_rate(self.total, letters)) {
+            Some(AudioFormat::Pcmu) => self.is_trusted = true,
+            Some(AudioFormat::Pcm24) => {
+                self.is_trusted = true;
+                self.format = AudioFormat::Pcm24;
+                return true;
+            }
+            // Silence: it may be played in either reading, and the question stays.
+            None => {}
+        }
+        false
+    }
+
+    fn chunk(&mut self) -> Option<Chunk<R>> {
+        let is_open = !self.is_trusted;
+        if is_open && self.bytes.len() < format_check::WANTED {
+            return None;
+        }
+        let mut out = Vec::new();
+        self.samples.clear();
+        match self.format {
+            AudioFormat::Pcm24 => {
+                let whole = self.bytes.len() & !1;
+                let pairs = self.bytes[..whole].chunks_exact(2);
+                self.samples.extend(pairs.map(|pair| i16::from_le_bytes([pair[0], pair[1]])));
+                self.bytes.drain(..whole);
+                self.from_24k.process(&self.samples, &mut out);
+            }
+            AudioFormat::Pcmu => {
+                self.samples.resize(self.bytes.len(), 0);
+                g711::decode_ulaw(&self.bytes, &mut self.samples);
+                self.bytes.clear();
+                self.from_8k.process(&self.samples, &mut out);
+            }
+        }
+        (!out.is_empty()).then(|| Chunk::new(out))
+    }
+}
