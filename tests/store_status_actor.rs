@@ -131,7 +131,7 @@ fn with_actor<F: Future<Output = ()>>(
     actix::System::new().block_on(async {
         let (store, writer) = open(StoreSettings { busy_timeout: DEADLINE, ..database.settings("a") });
         let settings = CallStatusSettings { patience, ..CallStatusSettings::default() };
-        let call_status = CallStatusActor::new(writer, settings, Telemetry::default()).start();
+        let call_status = CallStatusActor::start(writer, settings, Telemetry::default());
         test(store, call_status).await;
     });
 }

@@ -36,7 +36,7 @@ use crate::engine::time::CallTime;
 use crate::providers::voice_agent::{AgentBrief, AgentEvent, AgentLink, AgentOrder, AgentSession, Chunk};
 use crate::telemetry::Event;
 
-use audio_path::AudioPath;
+use audio_path::{AudioPath, CarrierTime};
 use ending::HangUpToken;
 pub use ending::END_SEEN_WITHIN;
 pub use plan::{CallPlan, FilesOfCall, MediaPort, Phrases, SoundSettings};
@@ -44,7 +44,12 @@ pub use plan::{CallPlan, FilesOfCall, MediaPort, Phrases, SoundSettings};
 /// 20 ms of the caller's audio.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct CallerAudio<R: VadRate>(pub PcmFrame<R>);
+pub struct CallerAudio<R: VadRate> {
+    /// The sound.
+    pub frame: PcmFrame<R>,
+    /// Where it stands in the carrier's stream, in milliseconds, if the carrier says so.
+    pub carrier_ms: Option<u64>,
+}
 
 /// The caller pressed a key.
 #[derive(Message)]
@@ -105,6 +110,7 @@ pub struct CallActor<R: VadRate> {
     playing: Option<ResponseId>,
     next_tick: Option<(CallTime, SpawnHandle)>,
     next_deadline: Option<(CallTime, SpawnHandle)>,
+    carrier_time: CarrierTime,
     last_frame_at: CallTime,
     unread_frames: u32,
     messages: u32,
@@ -129,6 +135,7 @@ impl<R: VadRate> CallActor<R> {
             playing: None,
             next_tick: None,
             next_deadline: None,
+            carrier_time: CarrierTime::default(),
             last_frame_at: CallTime::START,
             unread_frames: 0,
             messages: 0,
@@ -283,7 +290,7 @@ impl<R: VadRate> CallActor<R> {
             AgentEvent::MessageTaken(chunk) => {
                 self.messages += 1;
                 let length = chunk.length();
-                self.plan.files.all.message(&self.plan.call, self.messages, R::HZ, chunk.samples);
+                self.plan.files.all.message::<R>(&self.plan.call, self.messages, chunk.samples);
                 Input::MessageTaken { length }
             }
             AgentEvent::ToolCalled(call) => Input::ToolCalled(call),
@@ -296,12 +303,13 @@ impl<R: VadRate> CallActor<R> {
 
     // === sound
 
-    fn hear(&mut self, frame: PcmFrame<R>, ctx: &mut Metered<Self>) {
+    fn hear(&mut self, CallerAudio { frame, carrier_ms }: CallerAudio<R>, ctx: &mut Metered<Self>) {
         let now = self.clock.now();
+        let at = carrier_ms.map_or(now, |millis| self.carrier_time.at(now, millis));
         self.last_frame_at = now;
         self.stats.caller_frames += 1;
         if let Some(recording) = &self.plan.files.recording {
-            recording.push(Speaker::Caller, now, frame.samples());
+            recording.push(Speaker::Caller, at, &frame);
         }
         match &self.agent {
             Some(agent) if agent.hear(frame) => self.stats.forwarded_frames += 1,
@@ -340,6 +348,9 @@ impl<R: VadRate> CallActor<R> {
         self.audio.playout.clear(now);
         self.playing = None;
         self.plan.media.clear();
+        if let Some(recording) = &self.plan.files.recording {
+            recording.agent_cleared(now);
+        }
     }
 
     /// Sends whatever is due now to the caller.
@@ -366,7 +377,7 @@ impl<R: VadRate> CallActor<R> {
         self.unread_frames = if self.plan.media.frame(frame) { 0 } else { self.unread_frames + 1 };
         self.audio.agent_plays(frame);
         if let Some(recording) = &self.plan.files.recording {
-            recording.push(Speaker::Agent, now, frame.samples());
+            recording.push(Speaker::Agent, now, frame);
         }
     }
 
@@ -512,9 +523,9 @@ impl<R: VadRate> MeteredActor for CallActor<R> {
 impl<R: VadRate> Handler<CallerAudio<R>> for CallActor<R> {
     type Result = ();
 
-    fn handle(&mut self, CallerAudio(frame): CallerAudio<R>, ctx: &mut Metered<Self>) {
+    fn handle(&mut self, audio: CallerAudio<R>, ctx: &mut Metered<Self>) {
         if !self.is_over {
-            self.hear(frame, ctx);
+            self.hear(audio, ctx);
         }
     }
 }

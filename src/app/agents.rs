@@ -1,13 +1,15 @@
 //! The voice agent that the configuration names.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::config::{AgentProvider, Config, LocalSpeech};
+use crate::config::{self, AgentProvider, Config, LocalSpeech, OpenAiAudio};
 use crate::engine::audio::Hz8k;
 use crate::providers::voice_agent::VoiceAgent;
 use crate::providers::voice_agent::local::{LocalAgent, LocalSettings, SpeechChoice};
+use crate::providers::voice_agent::openai_realtime::{AudioFormat, NoiseReduction, OpenAiRealtime, OpenAiSettings};
 
 /// Builds the voice agent.
 pub(super) fn agent(config: &Config) -> anyhow::Result<Arc<dyn VoiceAgent<Hz8k>>> {
@@ -29,6 +31,29 @@ fn local(config: &Config) -> LocalSettings {
 }
 
 fn openai(config: &Config) -> anyhow::Result<Arc<dyn VoiceAgent<Hz8k>>> {
-    let _key = config.openai.api_key.clone().context("OPENAI_API_KEY is not set")?;
-    anyhow::bail!("not wired")
+    let (own, defaults) = (&config.openai, OpenAiSettings::default());
+    let settings = OpenAiSettings {
+        url: own.url.to_string(),
+        model: own.model.clone(),
+        api_key: own.api_key.clone().context("OPENAI_API_KEY is not set")?,
+        voice: own.voice.clone(),
+        audio: match own.audio {
+            OpenAiAudio::Pcmu => AudioFormat::Pcmu,
+            OpenAiAudio::Pcm24 => AudioFormat::Pcm24,
+        },
+        turns: own.turns,
+        transcription_model: own.transcription_model.clone(),
+        vad_threshold: own.vad_threshold.into(),
+        prefix_padding_ms: own.vad_prefix_ms,
+        silence_duration_ms: own.vad_silence_ms,
+        noise_reduction: match own.noise_reduction {
+            config::NoiseReduction::NearField => NoiseReduction::NearField,
+            config::NoiseReduction::FarField => NoiseReduction::FarField,
+            config::NoiseReduction::Off => NoiseReduction::Off,
+        },
+        connect_timeout: Duration::from_millis(own.connect_timeout_ms.into()),
+        session_renew_before: Duration::from_millis(own.renew_before_ms.into()),
+        ..defaults
+    };
+    Ok(Arc::new(OpenAiRealtime::new(settings).context("openai")?))
 }

@@ -8,7 +8,7 @@ use crate::actors::call_registry::Reservation;
 use crate::actors::metered::MailboxFigures;
 use crate::clock;
 use crate::config::{Business, Config};
-use crate::engine::audio::{Hz8k, Rate};
+use crate::engine::audio::Hz8k;
 use crate::engine::ids::{AccountSid, CallSid};
 use crate::engine::prompt::PromptBuilder;
 use crate::providers::carrier::{Carrier, TwilioRest};
@@ -50,7 +50,7 @@ pub(super) fn plans(
             record: record.ok(),
             files: FilesOfCall {
                 all: files.clone(),
-                recording: config.recording.enabled.then(|| files.recording(&admission.call, Hz8k::HZ)),
+                recording: config.recording.enabled.then(|| files.recording(&admission.call)),
                 journal: config.journal.enabled.then(|| files.journal(&admission.call)),
             },
             reservation: Some(reservation),

@@ -94,7 +94,7 @@ mod shipped {
         assert_eq!(config.vad, VadSettings::default());
         assert_eq!(config.endpoint, EndpointSettings::default());
         assert_eq!(config.playout, PlayoutSettings::default());
-        assert_eq!(config.call_settings(), CallSettings::default());
+        assert_eq!(config.call_settings(None), CallSettings::default());
     }
 
     #[test]

@@ -21,8 +21,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{CloseCode, CloseReason, Message as Frame, WebsocketContext, WsResponseBuilder};
 
 use crate::actors::call::{CallActor, CallerAudio, DtmfPressed, MarkHeard, MediaClosed};
+use crate::actors::metered::offer;
 use crate::engine::audio::g711::decode_ulaw;
-use crate::engine::audio::{Framer, Hz8k, PcmFrame};
+use crate::engine::audio::{FRAME_MS, Framer, Hz8k};
 use crate::engine::wire::auth::RequestTarget;
 use crate::engine::wire::media_stream::{
     AUDIO_BUFFER, AudioBuffer, MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES, Received, Sequence, SequenceCheck,
@@ -91,7 +92,7 @@ enum State {
     /// `start` has not come yet.
     Waiting,
     /// The call is being reserved and claimed.
-    Admitting { early: Vec<PcmFrame<Hz8k>> },
+    Admitting { early: Vec<CallerAudio<Hz8k>> },
     /// The call is alive.
     Live { call: Addr<CallActor<Hz8k>> },
     /// Nothing more is taken.
@@ -129,7 +130,9 @@ impl TwilioStream {
             self.fault("out_of_order", ctx);
         }
         match message {
-            StreamMessage::Media(media) if media.track == Track::Inbound => self.hear(media.payload, ctx),
+            StreamMessage::Media(media) if media.track == Track::Inbound => {
+                self.hear(media.payload, media.timestamp_ms, ctx);
+            }
             StreamMessage::Media(_) => self.fault("outbound_track", ctx),
             StreamMessage::Mark { name } => match name.parse() {
                 Ok(mark) => self.tell(MarkHeard(mark)),
@@ -172,8 +175,8 @@ impl TwilioStream {
             State::Admitting { early } => early,
             State::Waiting | State::Live { .. } | State::Closed => Vec::new(),
         };
-        for frame in early {
-            call.do_send(CallerAudio(frame)); // a few, once: they are the caller's first words
+        for audio in early {
+            call.do_send(audio); // a few, once: they are the caller's first words
         }
     }
 
@@ -184,7 +187,7 @@ impl TwilioStream {
 
     // === what comes
 
-    fn hear(&mut self, payload: &[u8], ctx: &mut Ctx) {
+    fn hear(&mut self, payload: &[u8], mut carrier_ms: Option<u64>, ctx: &mut Ctx) {
         if matches!(self.state, State::Waiting) {
             return self.fault("media_before_start", ctx);
         }
@@ -192,15 +195,15 @@ impl TwilioStream {
         let samples = &mut samples[..payload.len()];
         decode_ulaw(payload, samples);
         let (state, refused) = (&mut self.state, &mut self.refused_frames);
-        self.framer.push(samples, |frame| match state {
-            State::Live { call } => {
-                if !crate::actors::metered::offer(call, CallerAudio(*frame)) {
-                    *refused += 1;
-                }
+        self.framer.push(samples, |frame| {
+            let audio = CallerAudio { frame: *frame, carrier_ms };
+            carrier_ms = carrier_ms.map(|millis| millis + u64::from(FRAME_MS));
+            match state {
+                State::Live { call } => *refused += u64::from(!offer(call, audio)),
+                State::Admitting { early } if early.len() < EARLY_FRAMES => early.push(audio),
+                State::Admitting { .. } => *refused += 1,
+                State::Waiting | State::Closed => {}
             }
-            State::Admitting { early } if early.len() < EARLY_FRAMES => early.push(*frame),
-            State::Admitting { .. } => *refused += 1,
-            State::Waiting | State::Closed => {}
         });
     }
 

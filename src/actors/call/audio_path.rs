@@ -1,9 +1,30 @@
 //! What one call does with sound: hears the caller's speech, plays the agent's.
 
+use std::time::Duration;
+
 use crate::engine::audio::{Edge, Endpointer, Level, PcmFrame, Playout, Vad, VadRate};
 use crate::engine::call::CallStats;
+use crate::engine::time::CallTime;
 
 use super::plan::SoundSettings;
+
+/// How far the carrier's stamps may be from our clock before they are not believed.
+const BELIEVED: Duration = Duration::from_secs(2);
+
+/// The carrier's own time on the call's clock: what it stamped stands where it was spoken, however the network
+/// delayed it.
+#[derive(Default)]
+pub(super) struct CarrierTime(Option<CallTime>);
+
+impl CarrierTime {
+    /// When the frame that the carrier stamped `millis` was spoken; `now` where the stamp makes no sense.
+    pub fn at(&mut self, now: CallTime, millis: u64) -> CallTime {
+        let offset = Duration::from_millis(millis);
+        let start = *self.0.get_or_insert(now - offset);
+        let at = start + offset;
+        if at.since(now).max(now.since(at)) > BELIEVED { now } else { at }
+    }
+}
 
 /// The detector, the endpointer and the playout queue of one call.
 pub(super) struct AudioPath<R: VadRate> {

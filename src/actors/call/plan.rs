@@ -40,7 +40,7 @@ pub struct CallPlan<R: Rate> {
     /// Turns, timeline and end of this call: the only one who may write them.
     pub record: Option<TurnWriter>,
     /// What the call writes as files.
-    pub files: FilesOfCall,
+    pub files: FilesOfCall<R>,
     /// The call's place in the directory of live calls.
     pub reservation: Option<Reservation>,
     /// The carrier's REST interface, where there is one.
@@ -63,11 +63,11 @@ pub struct SoundSettings {
 }
 
 /// The files of one call.
-pub struct FilesOfCall {
+pub struct FilesOfCall<R: Rate> {
     /// Where the caller's messages go.
     pub all: CallFiles,
     /// The call's own recording, if calls are recorded.
-    pub recording: Option<RecordingHandle>,
+    pub recording: Option<RecordingHandle<R>>,
     /// The call's journal, if journals are kept.
     pub journal: Option<JournalHandle>,
 }
