@@ -10,7 +10,7 @@ use trunkline::engine::audio::{
 use trunkline::engine::ids::ResponseId;
 use trunkline::engine::time::CallTime;
 
-/// Shows allocations beside the time: there are none.
+/// Shows allocations beside the time: none, but for what a queue takes when it begins.
 #[global_allocator]
 static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
 

@@ -295,14 +295,11 @@ impl<R: Rate> Playout<R> {
     }
 
     fn give_way(&mut self, now: CallTime) {
-        let Some(front) = self.segments.front_mut() else { return };
-        if front.has_frame::<R>() || front.is_finished {
+        let Some(front) = self.segments.front() else { return };
+        if front.has_frame::<R>() || front.is_finished || now < self.give_way_at(front) {
             return;
         }
         let Some(ready) = self.ready_behind_front() else { return };
-        if now < self.give_way_at(&self.segments[0]) {
-            return;
-        }
         self.count_missing(now, false);
         self.missing = 0;
         self.segments[0].is_started = false;

@@ -110,8 +110,10 @@ impl<From: Rate, To: Rate> Resampler<From, To> {
             while self.ahead < block.len() {
                 emit(to_sample(dot(self.bank.phase(self.phase), &self.window[self.ahead..][..taps])));
                 self.phase += down;
-                self.ahead += self.phase / up;
-                self.phase %= up;
+                while self.phase >= up {
+                    self.phase -= up;
+                    self.ahead += 1;
+                }
             }
             self.ahead -= block.len();
             self.window.copy_within(block.len()..block.len() + taps - 1, 0);
@@ -125,8 +127,9 @@ impl<From: Rate, To: Rate> Default for Resampler<From, To> {
     }
 }
 
-/// How many products are summed side by side. Fixed, so that a sum is the same on every machine.
-const LANES: usize = 8;
+/// How many products are summed side by side: four of a processor's narrowest vectors. Fixed, so that a sum is the
+/// same on every machine.
+const LANES: usize = 16;
 
 fn dot(taps: &[f32], window: &[f32]) -> f32 {
     let mut lanes = [0.0; LANES];
@@ -135,8 +138,11 @@ fn dot(taps: &[f32], window: &[f32]) -> f32 {
             lanes[lane] += taps[lane] * window[lane];
         }
     }
-    let [a, b, c, d, e, f, g, h] = lanes;
-    ((a + e) + (b + f)) + ((c + g) + (d + h))
+    let mut quarter = [0.0; 4];
+    for lane in 0..4 {
+        quarter[lane] = (lanes[lane] + lanes[lane + 4]) + (lanes[lane + 8] + lanes[lane + 12]);
+    }
+    (quarter[0] + quarter[2]) + (quarter[1] + quarter[3])
 }
 
 /// Rounds half away from zero; what does not fit is clipped.

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::audio::Hz8k;
+use crate::engine::audio::{Hz8k, Hz16k, Hz24k, Hz48k};
 
 const SETTINGS: PlayoutSettings =
     PlayoutSettings { preroll_ms: 100, lead_ms: 60, mark_every_ms: 100, max_queue_ms: 10_000 };
@@ -271,6 +271,29 @@ fn a_queue_that_is_full_drops_and_counts() {
     line.run_until(3_000);
     let stats = line.stats();
     assert_eq!((stats.dropped_samples, stats.late_samples, stats.frames), (6_400, 80, 50));
+}
+
+#[test]
+fn every_rate_is_paced_alike() {
+    fn check<R: Rate>() {
+        let mut playout = Playout::<R>::new(&SETTINGS);
+        playout.push(CallTime::START, response(1), &vec![1; R::HZ as usize * 130 / 1_000]);
+        playout.finish(CallTime::START, response(1));
+        let (mut frames, mut marks) = (vec![], vec![]);
+        while let Some(due) = playout.next_due() {
+            while let Some(step) = playout.poll(due) {
+                match step {
+                    Step::Frame { .. } => frames.push(due.as_millis()),
+                    Step::Mark(mark) => marks.push(mark.position_ms),
+                }
+            }
+        }
+        assert_eq!((frames, marks), (vec![0, 0, 0, 20, 40, 60, 80], vec![100, 130]), "{} Hz", R::HZ);
+    }
+    check::<Hz8k>();
+    check::<Hz16k>();
+    check::<Hz24k>();
+    check::<Hz48k>();
 }
 
 /// 150 ms of pre-roll against audio that comes 20 ms by 20 ms, each chunk up to 80 ms early or late: a call of
