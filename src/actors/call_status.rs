@@ -224,11 +224,6 @@ fn changes_of(batch: &[Waiting]) -> Vec<StatusChange> {
 
 impl Actor for CallStatusActor {
     type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        // Status changes are orders that wait in the mailbox for one turn of the loop, not longer.
-        ctx.set_mailbox_capacity(1_024);
-    }
 }
 
 impl Handler<ApplyStatus> for CallStatusActor {
