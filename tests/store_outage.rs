@@ -21,12 +21,14 @@ on_both_databases_alone! {
     what_is_told_while_the_database_is_away_is_stored_when_it_is_back
     a_store_that_starts_while_the_database_is_away_takes_everything
     what_waits_on_the_disk_survives_the_process
+    an_outage_is_noticed_although_nobody_calls
 }
 
 on_both_databases! {
     a_database_that_answers_and_lets_nobody_write_holds_nobody_up
     whatever_was_acknowledged_is_there_after_kill_9
     a_bad_record_in_the_spool_holds_up_no_other
+    what_could_not_be_written_from_the_spool_stays_there
     a_media_token_is_used_once_while_the_database_is_away
 }
 
@@ -107,6 +109,16 @@ fn what_waits_on_the_disk_survives_the_process(database: Database) {
         assert_eq!(store.call(&call(n)).unwrap().unwrap().duration_s, 42);
         assert_eq!(store.turns(&call(n)).unwrap(), [turn(n)]);
     }
+}
+
+fn an_outage_is_noticed_although_nobody_calls(database: Database) {
+    let ping_every = Duration::from_millis(20);
+    let (store, _writer) = open(StoreSettings { ping_every, ..impatient(&database, "a") });
+    assert!(store.health().is_ready());
+    let stall = database.go_away();
+    until("the outage is noticed", || !store.health().is_ready());
+    database.come_back(stall);
+    until("the database is back", || store.health().is_ready());
 }
 
 fn a_database_that_answers_and_lets_nobody_write_holds_nobody_up(database: Database) {
@@ -192,6 +204,30 @@ fn a_bad_record_in_the_spool_holds_up_no_other(database: Database) {
         .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
         .collect();
     assert!(rejected.lines().all(|line| line.contains("\"number\":0")) && !rejected.is_empty(), "{rejected}");
+}
+
+fn what_could_not_be_written_from_the_spool_stays_there(database: Database) {
+    let (store, writer) = open(impatient(&database, "a"));
+    let stall = database.stall();
+    writer.spool().database_is_silent();
+    for n in 1..=600 {
+        writer.spool().keep(&life_of(&call(n))[3..4]).unwrap();
+    }
+    drop((store, writer));
+
+    // The next process finds a database that answers, and then does not take what is waiting.
+    let (tell, told) = std::sync::mpsc::channel();
+    let observer = Observer::new(move |event| {
+        if let StoreEvent::DatabaseLost { .. } = event {
+            tell.send(()).unwrap();
+        }
+    });
+    let (store, _writer) = open(StoreSettings { observer, ..impatient(&database, "a") });
+    told.recv_timeout(DEADLINE).expect("the attempt fails");
+    assert_eq!(store.health().spool_records_waiting, 600);
+    drop(stall);
+    until("the spool is empty", || store.health().spool_records_waiting == 0 && store.health().is_ready());
+    assert!((1..=600).all(|n| store.call(&call(n)).unwrap().is_some()));
 }
 
 fn a_media_token_is_used_once_while_the_database_is_away(database: Database) {

@@ -19,6 +19,7 @@ on_both_databases! {
     a_call_that_nobody_told_of_is_not_there
     the_life_of_a_call_ends_in_one_row_and_its_history
     two_nodes_that_hear_the_same_events_in_any_order_store_the_same_row
+    what_each_node_alone_has_heard_of_a_call_adds_up
     a_batch_says_of_each_change_whether_it_was_news
     a_change_can_be_stored_by_one_batch_in_any_company
     turns_events_and_the_end_of_a_call_are_read_back_as_they_were_told
@@ -61,31 +62,33 @@ fn the_life_of_a_call_ends_in_one_row_and_its_history(database: Database) {
 fn two_nodes_that_hear_the_same_events_in_any_order_store_the_same_row(database: Database) {
     const CALLS: u32 = 12;
     let lives: Vec<StatusChange> = (1..=CALLS).flat_map(|n| life_of(&call(n))).collect();
-    let nodes = [database.open("a"), database.open("b")];
-    let start = Barrier::new(nodes.len());
-    std::thread::scope(|scope| {
-        let writers: Vec<(u64, StatusWriter)> =
-            nodes.into_iter().zip(1..).map(|((_, writer), seed)| (seed, writer)).collect();
-        for (seed, mut writer) in writers {
-            let (lives, start) = (&lives, &start);
-            scope.spawn(move || {
-                start.wait();
-                for round in 0..6 {
-                    let told = shuffled(lives, seed * 1_000 + round);
-                    let batch = [1, 3, 7, 60][(seed + round) as usize % 4];
-                    for changes in told.chunks(batch) {
-                        writer.apply(changes).unwrap();
-                    }
-                }
-            });
-        }
-    });
+    let told: Vec<Vec<Vec<StatusChange>>> = (1..=2)
+        .map(|node| {
+            let batch = |round: u64| [1, 3, 7, 60][(node + round) as usize % 4];
+            let rounds = (0..6).map(|round| (shuffled(&lives, node * 1_000 + round), batch(round)));
+            rounds.flat_map(|(told, batch)| told.chunks(batch).map(<[_]>::to_vec).collect::<Vec<_>>()).collect()
+        })
+        .collect();
+    tell_at_once(&database, &told);
 
-    let (store, _writer) = database.open("c");
+    let (store, _writer) = database.open("reader");
     for n in 1..=CALLS {
         let life = life_of(&call(n));
         assert_eq!(store.call(&call(n)).unwrap().unwrap(), expected_row(&life));
         assert_eq!(store.status_history(&call(n)).unwrap().len(), life.len());
+    }
+}
+
+fn what_each_node_alone_has_heard_of_a_call_adds_up(database: Database) {
+    const CALLS: u32 = 150;
+    // Each event once, on one node only, and all nodes busy with the same call at the same time: a write that
+    // were not locked would be lost for good.
+    let node = |node: usize| (1..=CALLS).map(|n| vec![life_of(&call(n)).remove(node)]).collect();
+    tell_at_once(&database, &(0..5).map(node).collect::<Vec<_>>());
+
+    let (store, _writer) = database.open("reader");
+    for n in 1..=CALLS {
+        assert_eq!(store.call(&call(n)).unwrap().unwrap(), expected_row(&life_of(&call(n))), "call {n}");
     }
 }
 
@@ -224,6 +227,24 @@ fn two_nodes_may_start_at_once_on_an_empty_database(database: Database) {
 }
 
 #[test]
+fn a_row_that_makes_no_sense_is_an_error_that_names_the_column() {
+    use diesel::{Connection, connection::SimpleConnection};
+    let database = Database::sqlite();
+    let (store, mut writer) = database.open("a");
+    writer.apply(&life_of(&call(1))).unwrap();
+    let mut conn = diesel::SqliteConnection::establish(database.url.strip_prefix("sqlite:").unwrap()).unwrap();
+    conn.batch_execute("UPDATE calls SET status = 'vanished'").unwrap();
+
+    let corrupt = StoreError::Corrupt { field: "calls.status" };
+    assert_eq!(store.call(&call(1)), Err(corrupt.clone()));
+    let changes: Vec<_> = life_of(&call(1)).into_iter().take(1).chain(life_of(&call(2))).collect();
+    let answers = writer.apply_each(&changes);
+    assert_eq!(answers[0], Err(corrupt), "set aside, and the others are stored");
+    assert!(answers[1..].iter().all(Result::is_ok), "{answers:?}");
+    assert!(rejected(&database, "a").contains(call(1).as_str()));
+}
+
+#[test]
 fn a_url_that_can_t_be_right_is_said_at_start() {
     let folder = tempfile::tempdir().unwrap();
     let open = |url: &str| store::open(StoreSettings::new(url, folder.path().join("spool"))).map(|_| ()).unwrap_err();
@@ -255,6 +276,23 @@ fn a_postgres_url_that_can_t_be_right_is_said_at_start() {
         let wrong = open(&url);
         assert!(matches!(wrong, StoreError::BadUrl(_)), "{url}: {wrong}");
     }
+}
+
+/// Every node applies its own batches, one after the other; all nodes at the same time.
+fn tell_at_once(database: &Database, told: &[Vec<Vec<StatusChange>>]) {
+    let start = Barrier::new(told.len());
+    std::thread::scope(|scope| {
+        for (node, batches) in told.iter().enumerate() {
+            let (_, mut writer): (_, StatusWriter) = database.open(&format!("node {node}"));
+            let start = &start;
+            scope.spawn(move || {
+                start.wait();
+                for batch in batches {
+                    writer.apply(batch).unwrap();
+                }
+            });
+        }
+    });
 }
 
 fn expected_row(life: &[StatusChange]) -> CallRow {

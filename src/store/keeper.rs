@@ -16,7 +16,7 @@ use super::migrate::migrate;
 use super::record::Record;
 use super::schema::{call_ends, call_events, calls, media_claims, status_events, turns};
 use super::settings::StoreEvent;
-use super::shared::Shared;
+use super::shared::{Shared, Wake};
 use super::target::ConnectFault;
 use super::write::{isolating, words, write_records};
 
@@ -82,8 +82,10 @@ impl Keeper {
                 Ok(true) => pause = FIRST_PAUSE,
                 Ok(false) => {
                     pause = FIRST_PAUSE;
-                    if !self.shared.wait_for_work() {
-                        return;
+                    match self.shared.wait_for_work(self.shared.settings.ping_every) {
+                        Wake::Work => {}
+                        Wake::Idle => self.ping(),
+                        Wake::Stop => return,
                     }
                 }
                 Err(error) => {
@@ -134,6 +136,14 @@ impl Keeper {
         self.is_migrated = true;
         self.shared.database_answers();
         Ok(())
+    }
+
+    /// Finds out whether the database still answers, so that a quiet night's outage is known before the first
+    /// call of the morning.
+    fn ping(&mut self) {
+        let answer = self.link.run(|conn| Ok(both!(conn, |c| diesel::sql_query("SELECT 1").execute(c)).map(drop)?));
+        // A failure is told to everybody by the link.
+        answer.ok();
     }
 
     /// Whether every table could be written to now: a server that only answers (it is read-only, or somebody

@@ -20,6 +20,8 @@ pub struct StoreSettings {
     pub busy_timeout: Duration,
     /// How long a batch of turns and events, or a claim, may take before it goes to the spool instead.
     pub patience: Duration,
+    /// How long the database may go without being asked anything before it is asked whether it is there.
+    pub ping_every: Duration,
     /// How many turns and events may wait to be written.
     pub journal_queue: usize,
     /// The size at which a spool file is closed and the next one begun.
@@ -33,7 +35,7 @@ impl StoreSettings {
     ///
     /// 4 reading connections: one per core of a usual machine. 2 s to connect: beyond it the server is as good
     /// as away. 5 s for a lock: longer than any transaction of ours. 150 ms of patience: the carrier's voice
-    /// webhook has 350 ms in all. 8,192 waiting records: more than a second of 1,000 busy calls. 8 MiB per
+    /// webhook has 350 ms in all. 5 s between pings: a probe of `/ready` comes about as often. 8,192 waiting records: more than a second of 1,000 busy calls. 8 MiB per
     /// spool file: read back whole.
     pub fn new(url: impl Into<String>, spool_dir: impl Into<PathBuf>) -> Self {
         Self {
@@ -43,6 +45,7 @@ impl StoreSettings {
             connect_timeout: Duration::from_secs(2),
             busy_timeout: Duration::from_secs(5),
             patience: Duration::from_millis(150),
+            ping_every: Duration::from_secs(5),
             journal_queue: 8_192,
             spool_segment_bytes: 8 << 20,
             observer: Observer::default(),

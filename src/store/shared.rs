@@ -16,8 +16,10 @@ use super::settings::{StoreEvent, StoreSettings};
 use super::spool::Spool;
 use super::target::Target;
 
-/// How many claims and ends of calls are remembered: the calls of the last minutes, on the busiest node.
-const REMEMBERED_CALLS: usize = 65_536;
+/// How many claims are remembered: more calls than the busiest node has in an hour.
+const REMEMBERED_CLAIMS: usize = 65_536;
+/// How many ends of calls are remembered: the carrier asks within seconds.
+const REMEMBERED_ENDS: usize = 8_192;
 
 /// Shared by the writers, the readers and the keeper.
 pub(super) struct Shared {
@@ -41,6 +43,17 @@ pub(super) struct Shared {
     lost: AtomicU64,
 }
 
+/// Why the keeper woke up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wake {
+    /// There may be something to do.
+    Work,
+    /// Nothing has happened for long.
+    Idle,
+    /// The store is being closed.
+    Stop,
+}
+
 #[derive(Default)]
 struct Signal {
     has_work: bool,
@@ -53,8 +66,8 @@ impl Shared {
             settings,
             target: Arc::new(target),
             spool,
-            claims: Mutex::new(Recent::new(REMEMBERED_CALLS)),
-            ends: Mutex::new(Recent::new(REMEMBERED_CALLS)),
+            claims: Mutex::new(Recent::new(REMEMBERED_CLAIMS)),
+            ends: Mutex::new(Recent::new(REMEMBERED_ENDS)),
             turn_writers: Mutex::default(),
             journal_waiting: AtomicU64::new(0),
             database: Mutex::new(DatabaseState::NotReady { error: "not connected yet".to_owned() }),
@@ -174,14 +187,18 @@ impl Shared {
         locked(&self.keeper).is_stopping
     }
 
-    /// Waits until there is work; `false` when the store is being closed.
-    pub fn wait_for_work(&self) -> bool {
-        let mut signal = self
+    /// Waits until there is work, but not longer than told.
+    pub fn wait_for_work(&self, longest: Duration) -> Wake {
+        let (mut signal, waited) = self
             .wake
-            .wait_while(locked(&self.keeper), |signal| !signal.has_work && !signal.is_stopping)
+            .wait_timeout_while(locked(&self.keeper), longest, |signal| !signal.has_work && !signal.is_stopping)
             .unwrap_or_else(PoisonError::into_inner);
         signal.has_work = false;
-        !signal.is_stopping
+        match (signal.is_stopping, waited.timed_out()) {
+            (true, _) => Wake::Stop,
+            (false, true) => Wake::Idle,
+            (false, false) => Wake::Work,
+        }
     }
 
     /// Waits for as long as told; `false` when the store is being closed.
