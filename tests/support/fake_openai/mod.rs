@@ -233,7 +233,7 @@ async fn serve<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(stream: 
             if name == "model" { model = value.into_owned() } else { wrong.push(format!("the query has {name}")) }
         }
         let key = request.headers().get("authorization").and_then(|key| key.to_str().ok()).unwrap_or_default();
-        if !key.strip_prefix("Bearer ").is_some_and(|key| !key.trim().is_empty()) {
+        if key.strip_prefix("Bearer ").is_none_or(|key| key.trim().is_empty()) {
             wrong.push("no key".to_owned());
         }
         if request.headers().contains_key("openai-beta") {

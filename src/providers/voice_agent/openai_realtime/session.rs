@@ -432,6 +432,9 @@ impl<R: Rate> Session<R> {
     }
 
     fn response_created(&mut self, now: Duration, vendor_id: &str, tag: Option<ResponseId>) -> Actions<R> {
+        if self.responses.has_begun(vendor_id) {
+            return vec![count(AgentCounter::VendorError)];
+        }
         let asked = self.responses.asked.filter(|asked| tag == Some(asked.response));
         let response = match (asked, tag) {
             (Some(asked), _) => Some(asked.response),
@@ -614,3 +617,6 @@ fn count<R: Rate>(counter: AgentCounter) -> Action<R> {
 fn lose<R: Rate>(loss: AgentLoss, detail: &str) -> Actions<R> {
     vec![Action::Lose { loss, detail: detail.to_owned() }]
 }
+
+#[cfg(test)]
+mod tests;
