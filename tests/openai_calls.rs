@@ -68,6 +68,21 @@ async fn two_turns_are_heard_by_the_vendors_ears_and_answered_by_ours() {
 }
 
 #[tokio::test]
+async fn of_a_caller_who_speaks_too_early_the_last_seconds_are_kept() {
+    let fake = FakeOpenAi::start(Script::default()).await;
+    let mut call = Call::<Hz8k>::open(&fake, |_| {});
+    call.says_nothing(Duration::from_secs(2));
+    call.speaks(Duration::from_secs(4));
+    call.ready().await;
+    fake.until("four seconds", |sessions| sessions[0].samples >= 4_000 * 24).await;
+    let sessions = fake.sessions();
+    assert_eq!(sessions[0].samples, 4_000 * 24);
+    assert!(fake_openai::level(&sessions[0].audio[..2_400]) > 1_000.0);
+    assert!(sessions[0].heard_of("input_audio_buffer.append").len() < 20);
+    fake.assert_content();
+}
+
+#[tokio::test]
 async fn an_interrupted_answer_is_cancelled_once_and_cut_to_what_was_heard() {
     let answers = vec![Answer::default().then(5, Then::Hold), Answer::saying("Yes?")];
     let fake = FakeOpenAi::start(Script { answers, ..Script::default() }).await;

@@ -186,6 +186,17 @@ async fn a_vendor_that_falls_silent_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_vendor_that_does_not_even_answer_a_ping_is_gone() {
+    let fake = FakeOpenAi::start(Script::default()).await;
+    let hurry = |settings: &mut OpenAiSettings| settings.ping_after = Duration::from_millis(100);
+    let mut call = Call::<Hz8k>::open_with(&fake, hurry, |_| {});
+    call.ready().await;
+    fake.until_pinged(0, 2).await;
+    fake.command(Command::Freeze);
+    assert_eq!(call.until_lost().await, (AgentLoss::Dropped, "no answer to a ping".to_owned()));
+}
+
+#[tokio::test]
 async fn a_connection_that_breaks_is_told_once_and_ends_every_response() {
     let answers = vec![Answer::default().then(3, Then::Drop)];
     let fake = FakeOpenAi::start(Script { answers, ..Script::default() }).await;

@@ -55,6 +55,8 @@ pub struct SessionLog {
     pub audio: Vec<i16>,
     /// How many samples of audio there were, kept or not.
     pub samples: u64,
+    /// How often the client asked for a sign of life.
+    pub pings: u64,
     /// Whether the audio was µ-law at the end.
     pub was_ulaw: bool,
     /// How the client went: `close` or `drop`; `None` while it is there, or if the fake went first.
@@ -181,6 +183,12 @@ impl FakeOpenAi {
         assert!(in_time.is_ok(), "never came: {what}; complaints: {:?}", self.complaints());
     }
 
+    /// Waits until the `session`th session was pinged so often.
+    pub async fn until_pinged(&self, session: usize, count: u64) {
+        let is_so = |sessions: &[SessionLog]| sessions.get(session).is_some_and(|log| log.pings >= count);
+        self.until(&format!("{count} pings in session {session}"), is_so).await;
+    }
+
     /// Waits until the `session`th session has heard `count` messages of a type.
     pub async fn until_heard(&self, session: usize, kind: &str, count: usize) {
         let is_so =
@@ -233,7 +241,7 @@ async fn serve<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(stream: 
             if name == "model" { model = value.into_owned() } else { wrong.push(format!("the query has {name}")) }
         }
         let key = request.headers().get("authorization").and_then(|key| key.to_str().ok()).unwrap_or_default();
-        if !key.strip_prefix("Bearer ").is_some_and(|key| !key.trim().is_empty()) {
+        if key.strip_prefix("Bearer ").is_none_or(|key| key.trim().is_empty()) {
             wrong.push("no key".to_owned());
         }
         if request.headers().contains_key("openai-beta") {
@@ -309,6 +317,10 @@ impl Log {
     fn complain(&self, what: String) {
         self.world.state().complaints.push(format!("session {}: {what}", self.number));
         self.tell();
+    }
+
+    fn pinged(&self) {
+        self.with(|log, _| log.pings += 1);
     }
 
     fn closed_by_client(&self) {

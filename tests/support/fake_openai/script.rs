@@ -170,4 +170,6 @@ pub enum Command {
     Close(u16, &'static str),
     /// Cut the connection.
     Drop,
+    /// Stop reading and writing, and keep the connection.
+    Freeze,
 }

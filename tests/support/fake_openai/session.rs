@@ -138,6 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                     Some(Ok(Message::Text(text))) => self.hear(&text).await,
                     Some(Ok(Message::Close(_))) | None => { self.log.closed_by_client(); break; }
                     Some(Ok(Message::Binary(_))) => self.complain("a binary message"),
+                    Some(Ok(Message::Ping(_))) => self.log.pinged(),
                     Some(Ok(_)) => {}
                     Some(Err(_)) => { self.log.dropped_by_client(); break; }
                 },
@@ -164,6 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
             Command::Close(code, reason) => self.close(code, reason).await,
             Command::Drop => self.is_over = true,
+            Command::Freeze => std::future::pending().await,
         }
     }
 

@@ -170,6 +170,12 @@ fn unreachable(detail: &str) -> NotOpened {
     NotOpened { loss: AgentLoss::Unreachable, detail: detail.to_owned() }
 }
 
+/// The connection is there, and nobody at its other end.
+pub(super) fn silent(was_ready: bool) -> NotOpened {
+    let loss = if was_ready { AgentLoss::Dropped } else { AgentLoss::Unreachable };
+    NotOpened { loss, detail: "no answer to a ping".to_owned() }
+}
+
 /// What the vendor's close frame means, `was_ready` telling whether the session was ever confirmed. The
 /// vendor closes with 3000 and above for reasons that another try won't mend.
 pub(super) fn closed(code: Option<u16>, reason: &str, was_ready: bool) -> NotOpened {

@@ -88,7 +88,7 @@ impl<R: Rate> Driver<R> {
         let format = plan.settings.audio;
         let session = Session::new(plan.clone(), format, History::new(&brief.history), 0);
         Self {
-            current: Leg::dial(gate.clone(), plan.settings.connect_timeout, session),
+            current: Leg::dial(gate.clone(), &plan.settings, session),
             gate,
             plan,
             next: None,
@@ -116,11 +116,19 @@ impl<R: Rate> Driver<R> {
             let now = self.current.now();
             let actions = self.current.session.expire(now);
             self.perform(actions, None);
+            if !self.is_over
+                && let Err(NotOpened { loss, detail }) = self.current.watch()
+            {
+                self.lose(loss, detail);
+            }
         }
         if let Some(next) = &mut self.next {
-            let now = next.now();
+            let (now, watched) = (next.now(), next.watch());
             let actions = next.session.expire(now);
             self.perform_next(actions);
+            if watched.is_err() {
+                self.give_up_next();
+            }
         }
         if self.renew_at.is_some_and(|at| at <= Instant::now()) {
             self.renew_at = None;
@@ -172,7 +180,7 @@ impl<R: Rate> Driver<R> {
 
     fn current_said(&mut self, news: Result<News, NotOpened>) {
         match news {
-            Ok(News::Opened) => {}
+            Ok(News::Opened | News::Alive) => {}
             Ok(News::Message(text)) => {
                 let event = ServerEvent::parse(&text);
                 let now = self.current.now();
@@ -186,7 +194,7 @@ impl<R: Rate> Driver<R> {
     fn next_said(&mut self, news: Result<News, NotOpened>) {
         let Some(next) = &mut self.next else { return };
         match news {
-            Ok(News::Opened) => {}
+            Ok(News::Opened | News::Alive) => {}
             Ok(News::Message(text)) => {
                 let now = next.now();
                 let actions = next.session.handle(now, &ServerEvent::parse(&text));
@@ -293,7 +301,7 @@ impl<R: Rate> Driver<R> {
 
     fn open_next(&mut self, format: AudioFormat) {
         let session = Session::new(self.plan.clone(), format, History::default(), 0);
-        self.next = Some(Leg::dial(self.gate.clone(), self.plan.settings.connect_timeout, session));
+        self.next = Some(Leg::dial(self.gate.clone(), &self.plan.settings, session));
     }
 
     fn give_up_next(&mut self) {

@@ -13,8 +13,9 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::engine::audio::Rate;
 
-use super::connect::{Gate, NotOpened, Opened, Socket, closed};
+use super::connect::{Gate, NotOpened, Opened, Socket, closed, silent};
 use super::session::Session;
+use super::settings::OpenAiSettings;
 
 /// How many messages wait for a vendor that does not read, before audio is dropped: 6 s.
 const AUDIO_BACKLOG: usize = 300;
@@ -27,6 +28,10 @@ pub(super) struct Leg<R: Rate> {
     pub(super) session: Session<R>,
     opened: Instant,
     vendor_time: Option<i64>,
+    ping_after: Duration,
+    /// When something last came, and whether a ping went out since.
+    heard: Instant,
+    is_pinged: bool,
 }
 
 /// What a connection brings.
@@ -34,6 +39,8 @@ pub(super) struct Leg<R: Rate> {
 pub(super) enum News {
     /// It is open: the session's clock, and its first deadline, begin.
     Opened,
+    /// A sign of life, and nothing else.
+    Alive,
     /// A message of the vendor.
     Message(Utf8Bytes),
 }
@@ -45,9 +52,10 @@ enum State {
 
 impl<R: Rate> Leg<R> {
     /// A connection that is being opened.
-    pub(super) fn dial(gate: Gate, limit: Duration, session: Session<R>) -> Self {
-        let state = State::Dialling(Box::pin(gate.open(limit)));
-        Self { state, session, opened: Instant::now(), vendor_time: None }
+    pub(super) fn dial(gate: Gate, settings: &OpenAiSettings, session: Session<R>) -> Self {
+        let state = State::Dialling(Box::pin(gate.open(settings.connect_timeout)));
+        let (now, ping_after) = (Instant::now(), settings.ping_after);
+        Self { state, session, opened: now, vendor_time: None, ping_after, heard: now, is_pinged: false }
     }
 
     /// What happens next, or the reason why nothing will. What waits to be written is written meanwhile; nothing
@@ -55,11 +63,16 @@ impl<R: Rate> Leg<R> {
     pub(super) async fn next(&mut self, may_read: bool) -> Result<News, NotOpened> {
         let was_ready = self.session.is_ready();
         match &mut self.state {
-            State::Open(wire) => poll_fn(|cx| wire.poll(cx, may_read, was_ready)).await.map(News::Message),
+            State::Open(wire) => {
+                let text = poll_fn(|cx| wire.poll(cx, may_read, was_ready)).await?;
+                (self.heard, self.is_pinged) = (Instant::now(), false);
+                Ok(text.map_or(News::Alive, News::Message))
+            }
             State::Dialling(dialling) => {
                 let Opened { socket, vendor_time } = dialling.await?;
                 self.state = State::Open(Box::new(Wire { socket, waiting: VecDeque::new(), is_dirty: false }));
                 self.opened = Instant::now();
+                self.heard = self.opened;
                 self.vendor_time = vendor_time;
                 Ok(News::Opened)
             }
@@ -71,10 +84,31 @@ impl<R: Rate> Leg<R> {
         self.opened.elapsed()
     }
 
-    /// When the session wants to be told that time has passed. While the connection is opened it has its own limit.
+    /// When [`Leg::watch`] or the session's `expire` wants to be called. While the connection is opened it has its
+    /// own limit.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let State::Open(_) = self.state else { return None };
-        self.session.deadline().map(|deadline| self.opened + deadline)
+        let session = self.session.deadline().map(|deadline| self.opened + deadline);
+        Some(session.map_or(self.patience(), |session| session.min(self.patience())))
+    }
+
+    fn patience(&self) -> Instant {
+        self.heard + self.ping_after * if self.is_pinged { 2 } else { 1 }
+    }
+
+    /// Asks a silent vendor for a sign of life, and gives up one that has sent none.
+    pub(super) fn watch(&mut self) -> Result<(), NotOpened> {
+        let is_due = self.patience() <= Instant::now();
+        let was_ready = self.session.is_ready();
+        match &mut self.state {
+            State::Open(_) if is_due && self.is_pinged => Err(silent(was_ready)),
+            State::Open(wire) if is_due => {
+                wire.waiting.push_back(Message::Ping(Bytes::new()));
+                self.is_pinged = true;
+                Ok(())
+            }
+            State::Open(_) | State::Dialling(_) => Ok(()),
+        }
     }
 
     /// When the vendor will close the session: as it said, or `limit` after it began.
@@ -120,7 +154,7 @@ struct Wire {
 }
 
 impl Wire {
-    fn poll(&mut self, cx: &mut Context<'_>, may_read: bool, was_ready: bool) -> Poll<Result<Utf8Bytes, NotOpened>> {
+    fn poll(&mut self, cx: &mut Context<'_>, may_read: bool, was_ready: bool) -> Poll<Result<Option<Utf8Bytes>, NotOpened>> {
         if self.write(cx).is_err() {
             // The vendor may have said why before it closed.
             return self.read(cx, was_ready).map(|read| read.or(Err(closed(None, "", was_ready))));
@@ -148,7 +182,7 @@ impl Wire {
         Ok(())
     }
 
-    fn read(&mut self, cx: &mut Context<'_>, was_ready: bool) -> Poll<Result<Utf8Bytes, NotOpened>> {
+    fn read(&mut self, cx: &mut Context<'_>, was_ready: bool) -> Poll<Result<Option<Utf8Bytes>, NotOpened>> {
         loop {
             let message = match self.socket.poll_next_unpin(cx) {
                 Poll::Ready(Some(Ok(message))) => message,
@@ -156,14 +190,15 @@ impl Wire {
                 Poll::Pending => return Poll::Pending,
             };
             match message {
-                Message::Text(text) => return Poll::Ready(Ok(text)),
+                Message::Text(text) => return Poll::Ready(Ok(Some(text))),
                 Message::Close(frame) => {
                     let (code, reason) =
                         frame.map_or((None, String::new()), |f| (Some(f.code.into()), f.reason.to_string()));
                     return Poll::Ready(Err(closed(code, &reason, was_ready)));
                 }
                 // Pings are answered by the library; the vendor sends no binary messages.
-                Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+                Message::Ping(_) | Message::Pong(_) => return Poll::Ready(Ok(None)),
+                Message::Binary(_) | Message::Frame(_) => {}
             }
         }
     }

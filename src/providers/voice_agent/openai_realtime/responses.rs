@@ -147,6 +147,12 @@ impl Responses {
         self.remembered.iter_mut().rev().find(|response| response.vendor_id == vendor_id)
     }
 
+    /// Whether the vendor has told of this response before.
+    pub(super) fn has_begun(&self, vendor_id: &str) -> bool {
+        self.running.as_ref().is_some_and(|running| running.vendor_id == vendor_id)
+            || self.remembered.iter().any(|response| response.vendor_id == vendor_id)
+    }
+
     /// The response that the call calls so.
     pub(super) fn numbered(&mut self, response: ResponseId) -> Option<&mut Response> {
         self.remembered.iter_mut().rev().find(|known| known.response == response)

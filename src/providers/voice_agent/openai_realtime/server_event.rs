@@ -404,3 +404,62 @@ struct OutputItem<'a> {
     #[serde(default)]
     arguments: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_audio_delta_is_read_without_a_copy() {
+        let text = r#"{"type":"response.output_audio.delta","event_id":"e","response_id":"r","item_id":"i","output_index":0,"content_index":1,"delta":"AAAA"}"#;
+        let ServerEvent::Audio(delta) = ServerEvent::parse(text) else { panic!("not audio") };
+        assert!(matches!(delta.delta, Cow::Borrowed("AAAA")));
+        assert_eq!((delta.response_id.as_ref(), delta.content_index), ("r", 1));
+    }
+
+    #[test]
+    fn escapes_are_read_too() {
+        let text = r#"{"type":"response.output_audio_transcript.delta","response_id":"r","delta":"\u00e4 \"b\""}"#;
+        let wanted = ServerEvent::Transcript { vendor_id: "r".into(), delta: "ä \"b\"".into() };
+        assert_eq!(ServerEvent::parse(text), wanted);
+        let text = r#"{"type":"response.output_audio.delta","response_id":"r","item_id":"i","delta":"AA\/A"}"#;
+        let ServerEvent::Audio(delta) = ServerEvent::parse(text) else { panic!("not audio") };
+        assert_eq!(delta.delta, "AA/A");
+    }
+
+    #[test]
+    fn what_is_missing_or_strange_is_unknown_and_not_a_panic() {
+        let strange = [
+            "",
+            "null",
+            "{}",
+            r#"{"type":7}"#,
+            r#"{"type":"response.done"}"#,
+            r#"{"type":"response.created","response":{"id":1}}"#,
+            r#"{"type":"error","error":"no"}"#,
+            r#"{"type":"response.audio.delta","delta":"AAAA"}"#,
+        ];
+        for text in strange {
+            assert_eq!(ServerEvent::parse(text), ServerEvent::Unknown, "{text}");
+        }
+        assert_eq!(ServerEvent::parse(r#"{"type":"rate_limits.updated","rate_limits":[]}"#), ServerEvent::Irrelevant);
+    }
+
+    #[test]
+    fn an_error_repeats_identifiers_only() {
+        let text = r#"{"type":"error","error":{"type":"invalid_request_error","code":"invalid_api_key",
+            "message":"Incorrect API key provided: sk-abc","param":"call +15005550006 \"Ann\"","event_id":null}}"#;
+        let ServerEvent::Error(error) = ServerEvent::parse(text) else { panic!("not an error") };
+        assert!(error.is_final());
+        assert_eq!(error.describe(), "invalid_request_error / invalid_api_key / call15005550006Ann");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text: String, kind in "[a-z_.]{0,40}") {
+            let _ = ServerEvent::parse(&text);
+            let _ = ServerEvent::parse(&format!(r#"{{"type":"{kind}","delta":{text:?}}}"#));
+        }
+    }
+}

@@ -12,13 +12,20 @@ use crate::engine::ids::ResponseId;
 use crate::providers::voice_agent::{AgentEvent, AgentOrder};
 
 use super::client_event::{ClientEvent, UPDATE_ID, create_id};
-use super::history::{History, Source};
+use super::history::History;
 use super::lifecycle::{Attempt, Confirmed, Phase};
 use super::plan::Plan;
 use super::responses::{Asked, Responses, Running};
-use super::server_event::{AudioDelta, Echo, ServerEvent, Status, VendorError};
+use super::server_event::{AudioDelta, ServerEvent, Status, VendorError};
 use super::settings::AudioFormat;
 use super::tools;
+
+mod confirm;
+mod retell;
+#[cfg(test)]
+mod tests;
+
+use retell::Retold;
 
 /// How many orders wait for the confirmation. The call gives none before it; a change of format takes one
 /// round trip.
@@ -76,15 +83,6 @@ struct OpenCall {
     answer: Option<ToolResult>,
 }
 
-/// An item in which a response of an earlier session was retold.
-#[derive(Debug)]
-struct Retold {
-    response: ResponseId,
-    item_id: String,
-    /// The item before it.
-    after: Option<String>,
-}
-
 type Actions<R> = Vec<Action<R>>;
 
 impl<R: Rate> Session<R> {
@@ -140,14 +138,6 @@ impl<R: Rate> Session<R> {
         self.format
     }
 
-    /// Takes the place of an earlier session: goes on with what was said, and says it to the vendor. Nothing
-    /// happens before the session is ready.
-    pub(super) fn succeed(&mut self, history: History, vendors_own: u32) -> Actions<R> {
-        self.history = history;
-        self.vendors_own = vendors_own;
-        self.phase.confirmed().map(|proof| self.retell(proof)).unwrap_or_default()
-    }
-
     /// When [`Session::expire`] wants to be called.
     pub(super) fn deadline(&self) -> Option<Duration> {
         let settings = &self.plan.settings;
@@ -178,9 +168,11 @@ impl<R: Rate> Session<R> {
         }
     }
 
-    /// The responses that began and will not end by themselves, for the end of the session.
+    /// The responses that were wanted or began and will not end by themselves, for the end of the session.
     pub(super) fn abandon(&mut self) -> Vec<ResponseId> {
-        self.responses.unfinished()
+        let asked = self.responses.asked.take().map(|asked| asked.response);
+        let queued = self.queued.take().map(|(response, _)| response);
+        self.responses.unfinished().into_iter().chain(asked).chain(queued).collect()
     }
 
     /// The vendor's audio turned out to be 24 kHz linear: from here on that is what is wanted.
@@ -255,83 +247,6 @@ impl<R: Rate> Session<R> {
         }
     }
 
-    fn created(&mut self, now: Duration, expires_at: Option<i64>) -> Actions<R> {
-        if !matches!(self.phase, Phase::Opened { .. }) {
-            return Vec::new();
-        }
-        self.expires_at = expires_at;
-        vec![self.update(now, Attempt::Full)]
-    }
-
-    fn update(&mut self, now: Duration, attempt: Attempt) -> Action<R> {
-        self.phase = Phase::Confirming { attempt, until: now + self.plan.settings.confirm_timeout };
-        Action::Send(ClientEvent::session_update(&self.plan, self.format, attempt))
-    }
-
-    fn updated(&mut self, now: Duration, echo: &Echo) -> Actions<R> {
-        let Phase::Confirming { attempt, .. } = self.phase else {
-            // Nobody asked: it must not take back what was confirmed.
-            let is_wanted = mismatch(&self.plan, self.format, echo).is_none();
-            return if is_wanted { Vec::new() } else { vec![count(AgentCounter::VendorError)] };
-        };
-        match mismatch(&self.plan, self.format, echo) {
-            None => self.ready(now),
-            Some(field) if field.ends_with("format") && self.format == AudioFormat::Pcmu => {
-                let mut actions = self.count_fallback();
-                actions.push(self.update(now, Attempt::Full));
-                actions
-            }
-            Some(field) => self.refused(now, attempt, &format!("session.updated differs in {field}")),
-        }
-    }
-
-    fn ready(&mut self, now: Duration) -> Actions<R> {
-        self.phase.confirm();
-        let is_first = self.confirmed_format.replace(self.format).is_none();
-        let mut actions = Vec::new();
-        if is_first {
-            if let Some(proof) = self.phase.confirmed() {
-                actions.append(&mut self.retell(proof));
-            }
-            actions.push(Action::Decode(self.format));
-            actions.push(Action::Tell(AgentEvent::Ready { detects_turns: true }));
-        }
-        actions.push(Action::Hear(self.format));
-        actions.append(&mut self.catch_up(now));
-        actions
-    }
-
-    /// What could not be done without the confirmation is done now.
-    fn catch_up(&mut self, now: Duration) -> Actions<R> {
-        let mut actions = Vec::new();
-        for order in std::mem::take(&mut self.early) {
-            actions.append(&mut self.order(now, order));
-        }
-        actions.append(&mut self.go_on(now));
-        actions
-    }
-
-    /// The vendor does not take our settings: once more without what we can do without, then no more.
-    fn refused(&mut self, now: Duration, attempt: Attempt, detail: &str) -> Actions<R> {
-        match (attempt, self.confirmed_format) {
-            (Attempt::Full, None) => vec![self.update(now, Attempt::Reduced)],
-            (Attempt::Reduced, None) => lose(AgentLoss::Refused, detail),
-            // It was confirmed before: what the vendor hears stays as it was until another session is there.
-            (_, Some(heard)) => {
-                self.phase.confirm();
-                let mut actions = vec![Action::Hear(heard), Action::Replace(self.format)];
-                actions.append(&mut self.catch_up(now));
-                actions
-            }
-        }
-    }
-
-    fn count_fallback(&mut self) -> Actions<R> {
-        self.format = AudioFormat::Pcm24;
-        let is_first = !std::mem::replace(&mut self.fell_back, true);
-        is_first.then(|| count(AgentCounter::FormatFallback)).into_iter().collect()
-    }
-
     fn error(&mut self, now: Duration, error: &VendorError) -> Actions<R> {
         if error.is_final() {
             return lose(AgentLoss::Refused, &error.describe());
@@ -404,20 +319,6 @@ impl<R: Rate> Session<R> {
         known.cut(proof, heard).into_iter().map(Action::Send).collect()
     }
 
-    fn truncate_retold(&mut self, proof: Confirmed, response: ResponseId, heard: Duration) -> Actions<R> {
-        let Some(at) = self.retold.iter().position(|retold| retold.response == response) else {
-            return Vec::new();
-        };
-        let Some(left) = self.history.agent_heard(response, heard) else { return Vec::new() };
-        let Retold { item_id, after, .. } = self.retold.remove(at);
-        let mut events = vec![ClientEvent::delete(proof, &item_id)];
-        if !left.trim().is_empty() {
-            let (after, agent) = (after.as_deref(), crate::engine::call::Speaker::Agent);
-            events.push(ClientEvent::said_before(proof, &format!("{item_id}_cut"), after, agent, &left));
-        }
-        events.into_iter().map(Action::Send).collect()
-    }
-
     fn tool_result(&mut self, proof: Confirmed, call_id: &str, result: ToolResult) -> Actions<R> {
         let running = self.responses.running.as_ref().map(|running| running.vendor_id.clone());
         let Some(at) = self.tool_calls.iter().position(|call| call.call_id == call_id) else {
@@ -432,6 +333,9 @@ impl<R: Rate> Session<R> {
     }
 
     fn response_created(&mut self, now: Duration, vendor_id: &str, tag: Option<ResponseId>) -> Actions<R> {
+        if self.responses.has_begun(vendor_id) {
+            return vec![count(AgentCounter::VendorError)];
+        }
         let asked = self.responses.asked.filter(|asked| tag == Some(asked.response));
         let response = match (asked, tag) {
             (Some(asked), _) => Some(asked.response),
@@ -544,49 +448,6 @@ impl<R: Rate> Session<R> {
         actions
     }
 
-    /// Says everything said so far to a vendor that has not heard it.
-    fn retell(&mut self, proof: Confirmed) -> Actions<R> {
-        let mut actions = Vec::new();
-        let mut after: Option<String> = None;
-        for (number, entry) in self.history.entries().enumerate() {
-            let item_id = format!("before_{number}");
-            let event = ClientEvent::said_before(proof, &item_id, after.as_deref(), entry.speaker(), &entry.text);
-            actions.push(Action::Send(event));
-            if let Source::Agent { response, .. } = entry.source {
-                self.retold.push(Retold { response, item_id: item_id.clone(), after: after.take() });
-            }
-            after = Some(item_id);
-        }
-        actions
-    }
-}
-
-/// The first field in which the vendor's settings are not ours.
-fn mismatch(plan: &Plan, format: AudioFormat, echo: &Echo) -> Option<&'static str> {
-    let is_format = |kind: Option<&str>, rate: Option<u32>| match format {
-        AudioFormat::Pcmu => kind == Some("audio/pcmu"),
-        AudioFormat::Pcm24 => kind == Some("audio/pcm") && rate.is_none_or(|rate| rate == 24_000),
-    };
-    let (input, output) = (&echo.audio.input, &echo.audio.output);
-    let vendors_turn = Some(plan.settings.turns == TurnOwner::Vendor);
-    let turns = input.turn_detection.as_ref();
-    let checks = [
-        ("type", echo.kind.as_deref() == Some("realtime")),
-        ("audio.input.format", is_format(input.format.kind.as_deref(), input.format.rate)),
-        ("audio.output.format", is_format(output.format.kind.as_deref(), output.format.rate)),
-        ("audio.input.turn_detection.type", turns.and_then(|turns| turns.kind.as_deref()) == Some("server_vad")),
-        ("audio.input.turn_detection.create_response", turns.and_then(|turns| turns.create_response) == vendors_turn),
-        (
-            "audio.input.turn_detection.interrupt_response",
-            turns.and_then(|turns| turns.interrupt_response) == vendors_turn,
-        ),
-        (
-            "audio.input.transcription.model",
-            input.transcription.as_ref().and_then(|t| t.model.as_deref()) == Some(&plan.settings.transcription_model),
-        ),
-        ("instructions", echo.instructions.as_deref() == Some(&plan.instructions)),
-    ];
-    checks.into_iter().find(|(_, is_right)| !is_right).map(|(field, _)| field)
 }
 
 /// How many bytes the base64 text stands for, split or not.

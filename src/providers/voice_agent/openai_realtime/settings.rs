@@ -44,6 +44,8 @@ pub struct OpenAiSettings {
     pub answer_stall: Duration,
     /// The longest silence of the vendor within a response.
     pub progress_stall: Duration,
+    /// After so long without a word the vendor is pinged; after as long again the connection counts as broken.
+    pub ping_after: Duration,
     /// How long a session lives where the vendor does not say.
     pub session_limit: Duration,
     /// How long before a session's end its successor is opened.
@@ -74,6 +76,7 @@ impl Default for OpenAiSettings {
             confirm_timeout: Duration::from_secs(5),
             answer_stall: Duration::from_secs(4),
             progress_stall: Duration::from_secs(8),
+            ping_after: Duration::from_secs(10),
             // The vendor closes every session after 60 minutes, in use or not.
             session_limit: Duration::from_secs(60 * 60),
             session_renew_before: Duration::from_secs(3 * 60),

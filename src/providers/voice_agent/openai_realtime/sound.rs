@@ -215,3 +215,55 @@ impl<R: Rate> Downlink<R> {
         (!out.is_empty()).then(|| Chunk::new(out))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn response() -> ResponseId {
+        ResponseId::from_engine(1)
+    }
+
+    #[test]
+    fn a_frame_is_one_message_and_so_are_two() {
+        let mut uplink = Uplink::<Hz8k>::new(AudioFormat::Pcmu);
+        assert_eq!(uplink.message(), None);
+        for frames in [1, 2] {
+            for _ in 0..frames {
+                uplink.push(&PcmFrame::silence());
+            }
+            let message = uplink.message().unwrap();
+            let message: serde_json::Value = serde_json::from_slice(&message).unwrap();
+            assert_eq!(message["type"], "input_audio_buffer.append");
+            assert_eq!(STANDARD.decode(message["audio"].as_str().unwrap()).unwrap(), vec![0xFF; frames * 160]);
+        }
+    }
+
+    proptest! {
+        /// Audio cut into base64 of any length, at any character, gives the same samples as in one piece.
+        #[test]
+        fn audio_split_anywhere_is_whole_again(bytes in prop::collection::vec(any::<u8>(), 0..400), cuts in prop::collection::vec(1_usize..9, 1..20)) {
+            let base64 = STANDARD.encode(&bytes);
+            let mut whole = Downlink::<Hz24k>::new(AudioFormat::Pcm24);
+            let wanted = whole.push(response(), &base64).unwrap().chunk.map(|chunk| chunk.samples).unwrap_or_default();
+            let mut split = Downlink::<Hz24k>::new(AudioFormat::Pcm24);
+            let (mut rest, mut got, mut cuts) = (base64.as_str(), Vec::new(), cuts.into_iter().cycle());
+            while !rest.is_empty() {
+                let (piece, after) = rest.split_at(cuts.next().unwrap().min(rest.len()));
+                got.extend(split.push(response(), piece).unwrap().chunk.map(|chunk| chunk.samples).unwrap_or_default());
+                rest = after;
+            }
+            prop_assert_eq!(got, wanted);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(pieces in prop::collection::vec(any::<String>(), 0..6), is_ulaw: bool) {
+            let mut downlink = Downlink::<Hz8k>::new(if is_ulaw { AudioFormat::Pcmu } else { AudioFormat::Pcm24 });
+            for piece in pieces {
+                let _ = downlink.push(response(), &piece);
+            }
+            downlink.finish(response(), 20);
+        }
+    }
+}
