@@ -12,7 +12,7 @@ mod postgres;
 use std::future::Future;
 use std::time::Duration;
 
-use actix::{Actor, Addr};
+use actix::Addr;
 use calls::{call, change, life_of};
 use databases::{DEADLINE, Database, open, until};
 use futures_util::FutureExt;

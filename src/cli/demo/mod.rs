@@ -54,7 +54,7 @@ fn rehearse(data_dir: &Path, progress: &mut Progress) -> Result<DemoReport> {
     progress.say(&format!("the server listens on {}, its data is in {}", server.address(), data_dir.display()));
     let report = play(server.as_ref(), &identity, &voices::SCENARIO, progress);
     server.stop();
-    report
+    Ok(DemoReport { data_dir: Some(data_dir.to_owned()), ..report? })
 }
 
 /// Brings the server a call and looks at everything that is left of it.

@@ -49,7 +49,7 @@ fn write_turn(text: &mut String, turn: &Turn) -> std::fmt::Result {
     writeln!(text, "  {:17}   {:<7} heard: {heard}", "", "")
 }
 
-fn figures(report: &DemoReport) -> [(&'static str, String); 8] {
+fn figures(report: &DemoReport) -> [(&'static str, String); 9] {
     let figures = &report.figures;
     let ms = |time: Option<u64>| time.map_or("not seen".to_owned(), |time| format!("{time} ms"));
     let all = |times: &[u64]| match times {
@@ -74,6 +74,7 @@ fn figures(report: &DemoReport) -> [(&'static str, String); 8] {
             format!("{}, {} s, {}", report.status, report.duration_s, report.cause.as_deref().unwrap_or("no cause")),
         ),
         ("recording", report.recording.as_ref().map_or("none".to_owned(), |path| path.display().to_string())),
+        ("kept in", report.data_dir.as_ref().map_or("nowhere".to_owned(), |dir| dir.display().to_string())),
         ("wall time", format!("{:.1} s", report.wall_ms as f64 / 1_000.0)),
     ]
 }

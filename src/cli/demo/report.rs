@@ -36,6 +36,8 @@ pub struct DemoReport {
     pub recording: Option<PathBuf>,
     /// What is on it.
     pub wav: Option<WavFindings>,
+    /// Where everything lies that the server kept; it stays there.
+    pub data_dir: Option<PathBuf>,
     /// When the agent was heard, since the stream's start.
     pub agent_heard: Vec<Span>,
     /// When the caller spoke.
@@ -89,6 +91,7 @@ impl DemoReport {
             cause: facts.end.map(|(cause, _)| cause.to_string()),
             recording: facts.recording,
             wav: wav.ok(),
+            data_dir: None,
             agent_heard: carrier.agent_sounds(),
             caller_spoke: carrier.caller_sounds(),
             carrier,

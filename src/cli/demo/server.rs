@@ -8,11 +8,12 @@ use anyhow::Result;
 
 use super::twilio::fresh_sid;
 use crate::app::Server;
-use crate::cli::telemetry;
 use crate::config::Config;
 use crate::engine::call::{CallStats, HangupCause, Turn};
 use crate::engine::ids::CallSid;
 use crate::store::Store;
+use crate::store::call_files::CallFiles;
+use crate::telemetry::Telemetry;
 
 /// The address that the carrier knows. Everything for it is brought to the server on loopback, as by a proxy
 /// that ends TLS; so signatures are checked as they are in service.
@@ -76,8 +77,8 @@ pub struct Running {
     pub address: SocketAddr,
     /// What it keeps.
     pub store: Store,
-    /// How it was started.
-    pub config: Config,
+    /// The files that its calls write.
+    pub files: CallFiles,
     /// How it is stopped.
     pub stop: Box<dyn FnOnce()>,
 }
@@ -91,8 +92,9 @@ impl DemoServer for Running {
         let call: CallSid = call_sid.parse()?;
         // What the call has told so far is to be in the database, and if it is not, the turns will show it.
         self.store.flush(FLUSH);
+        self.files.settle(FLUSH);
         let row = self.store.call(&call)?;
-        let recording = self.config.recordings_dir().join(format!("{call}.wav"));
+        let recording = self.files.recording_path(&call);
         Ok(CallFacts {
             status: row.as_ref().map_or(String::new(), |row| row.status.as_str().to_owned()),
             duration_s: row.map_or(0, |row| row.duration_s),
@@ -123,15 +125,10 @@ fn config(data_dir: &Path, identity: &Identity) -> Result<Config> {
 
 /// Starts the service with its data in `data_dir`, on a free port of the loopback interface.
 pub fn start(data_dir: &Path, identity: &Identity) -> Result<Box<dyn DemoServer>> {
-    let config = config(data_dir, identity)?;
-    let (telemetry, log) = telemetry::start(&config);
-    let server = Server::start(config.clone(), telemetry)?;
-    let (address, store) = (server.address(), server.store().clone());
-    let stop = Box::new(move || {
-        server.stop();
-        drop(log); // writes the lines that still wait
-    });
-    Ok(Box::new(Running { address, store, config, stop }))
+    // Its log would stand among what the demo tells.
+    let server = Server::start(config(data_dir, identity)?, Telemetry::silent())?;
+    let (address, store, files) = (server.address(), server.store().clone(), server.files().clone());
+    Ok(Box::new(Running { address, store, files, stop: Box::new(move || server.stop()) }))
 }
 
 #[cfg(test)]
@@ -139,6 +136,7 @@ mod tests {
     use super::*;
     use crate::engine::call::{Farewell, Speaker};
     use crate::engine::status::{CallStatus, CarrierSource, StatusChange};
+    use crate::store::call_files::CallFilesSettings;
     use crate::store::{self, CallEnd, StoreSettings};
 
     #[test]
@@ -154,8 +152,9 @@ mod tests {
             Box::new(move || stopped.set(true))
         };
         let address = config.http.listen;
-        let server: Box<dyn DemoServer> =
-            Box::new(Running { address, store: store.clone(), config: config.clone(), stop });
+        let files = CallFiles::open(CallFilesSettings::under(folder.path()), |_| {}).unwrap();
+        let recording = files.recording_path(&call);
+        let server: Box<dyn DemoServer> = Box::new(Running { address, store: store.clone(), files, stop });
         assert_eq!(server.facts(call.as_str()).unwrap(), CallFacts::default());
 
         let change = StatusChange {
@@ -178,8 +177,6 @@ mod tests {
         assert!(!server.facts(call.as_str()).unwrap().are_final());
         let (cause, stats) = (HangupCause::CallerHungUp, CallStats::default());
         writer.end(CallEnd { cause, farewell: Farewell::HangUp, stats: stats.clone(), ended_at: 2 });
-        std::fs::create_dir_all(config.recordings_dir()).unwrap();
-        let recording = config.recordings_dir().join(format!("{call}.wav"));
         std::fs::write(&recording, "").unwrap();
 
         let facts = server.facts(call.as_str()).unwrap();
