@@ -8,12 +8,12 @@ use anyhow::Result;
 
 use super::twilio::fresh_sid;
 use crate::app::Server;
+use crate::cli::telemetry;
 use crate::config::Config;
 use crate::engine::call::{CallStats, HangupCause, Turn};
 use crate::engine::ids::CallSid;
 use crate::store::Store;
 use crate::store::call_files::CallFiles;
-use crate::telemetry::Telemetry;
 
 /// The address that the carrier knows. Everything for it is brought to the server on loopback, as by a proxy
 /// that ends TLS; so signatures are checked as they are in service.
@@ -125,10 +125,15 @@ fn config(data_dir: &Path, identity: &Identity) -> Result<Config> {
 
 /// Starts the service with its data in `data_dir`, on a free port of the loopback interface.
 pub fn start(data_dir: &Path, identity: &Identity) -> Result<Box<dyn DemoServer>> {
-    // Its log would stand among what the demo tells.
-    let server = Server::start(config(data_dir, identity)?, Telemetry::silent())?;
+    let config = config(data_dir, identity)?;
+    let (telemetry, log) = telemetry::start(&config);
+    let server = Server::start(config, telemetry)?;
     let (address, store, files) = (server.address(), server.store().clone(), server.files().clone());
-    Ok(Box::new(Running { address, store, files, stop: Box::new(move || server.stop()) }))
+    let stop = Box::new(move || {
+        server.stop();
+        drop(log); // writes the lines that still wait
+    });
+    Ok(Box::new(Running { address, store, files, stop }))
 }
 
 #[cfg(test)]
