@@ -80,7 +80,12 @@ impl Server {
             .with_context(|| format!("http.listen: can't listen on {}", config.http.listen))?;
         let (store, status_writer) = store::open(store_settings(&config, &telemetry)).context("database")?;
         let files = open_files(&config, &telemetry)?;
-        let parts = Parts { config: Arc::clone(&config), telemetry: telemetry.clone(), store: store.clone(), files: files.clone() };
+        let parts = Parts {
+            config: Arc::clone(&config),
+            telemetry: telemetry.clone(),
+            store: store.clone(),
+            files: files.clone(),
+        };
         let (started, wait) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("trunkline".to_owned())
@@ -218,7 +223,13 @@ impl Parts {
             registry: registry.clone(),
             status: status.clone(),
             claim: plans::claims(self.store.clone()),
-            plan: plans::plans(Arc::clone(config), agent.clone(), self.store.clone(), self.files.clone(), telemetry.clone()),
+            plan: plans::plans(
+                Arc::clone(config),
+                agent.clone(),
+                self.store.clone(),
+                self.files.clone(),
+                telemetry.clone(),
+            ),
             telemetry: telemetry.clone(),
         });
         let webhooks = web::Data::new(Webhooks {
@@ -267,7 +278,11 @@ impl Parts {
         let handle = server.handle();
         let arbiter = actix::Arbiter::current();
         let backend = self.store.health().backend;
-        telemetry.record(Event::ServiceStarted { listen: &address.to_string(), agent: agent.name(), database: backend });
+        telemetry.record(Event::ServiceStarted {
+            listen: &address.to_string(),
+            agent: agent.name(),
+            database: backend,
+        });
         Ok((server, Remote { address, handle, registry, arbiter }))
     }
 }

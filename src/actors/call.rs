@@ -13,9 +13,12 @@
 //! After the end the actor stays for a moment: it closes the media stream, and if the carrier shows no sign
 //! of the end within [`END_SEEN_WITHIN`], it asks the carrier's REST interface to hang up, at most once.
 
+mod agent;
 mod audio_path;
 mod ending;
+mod hang_up;
 mod plan;
+mod sound;
 mod timeline;
 
 use std::collections::VecDeque;
@@ -37,8 +40,8 @@ use crate::providers::voice_agent::{AgentBrief, AgentEvent, AgentLink, AgentOrde
 use crate::telemetry::Event;
 
 use audio_path::{AudioPath, CarrierTime};
-use ending::HangUpToken;
-pub use ending::END_SEEN_WITHIN;
+pub use hang_up::END_SEEN_WITHIN;
+use hang_up::HangUpToken;
 pub use plan::{CallPlan, FilesOfCall, MediaPort, Phrases, SoundSettings};
 
 /// 20 ms of the caller's audio.
@@ -147,8 +150,6 @@ impl<R: VadRate> CallActor<R> {
         })
     }
 
-    // === telling the machine, doing what it says
-
     fn tell(&mut self, input: Input, ctx: &mut Metered<Self>) {
         self.tell_with(input, None, ctx);
     }
@@ -205,20 +206,30 @@ impl<R: VadRate> CallActor<R> {
             if let Some((_, timer)) = self.next_deadline.take() {
                 ctx.cancel_future(timer);
             }
-            self.next_deadline = due.map(|at| (at, self.wake_at(at, ctx, |call, ctx| {
-                call.next_deadline = None;
-                call.tell(Input::Deadline, ctx);
-            })));
+            self.next_deadline = due.map(|at| {
+                (
+                    at,
+                    self.wake_at(at, ctx, |call, ctx| {
+                        call.next_deadline = None;
+                        call.tell(Input::Deadline, ctx);
+                    }),
+                )
+            });
         }
         let due = self.audio.playout.next_due();
         if due != self.next_tick.map(|(at, _)| at) {
             if let Some((_, timer)) = self.next_tick.take() {
                 ctx.cancel_future(timer);
             }
-            self.next_tick = due.map(|at| (at, self.wake_at(at, ctx, |call, ctx| {
-                call.next_tick = None;
-                call.play_out(ctx);
-            })));
+            self.next_tick = due.map(|at| {
+                (
+                    at,
+                    self.wake_at(at, ctx, |call, ctx| {
+                        call.next_tick = None;
+                        call.play_out(ctx);
+                    }),
+                )
+            });
         }
     }
 
@@ -229,263 +240,6 @@ impl<R: VadRate> CallActor<R> {
         wake: impl FnOnce(&mut Self, &mut Metered<Self>) + 'static,
     ) -> SpawnHandle {
         ctx.run_later(self.clock.at(at).saturating_duration_since(clock::now()), wake)
-    }
-
-    // === the agent
-
-    fn connect_agent(&mut self, ctx: &mut Metered<Self>) {
-        self.session += 1;
-        let brief = AgentBrief { history: self.history.clone(), ..self.plan.brief.clone() };
-        let AgentSession { link, mut events } = self.plan.agent.open(brief);
-        self.agent = Some(link);
-        let (call, session) = (ctx.address(), self.session);
-        actix_rt::spawn(async move {
-            while let Some(event) = events.recv().await {
-                if call.send(AgentSaid { session, event }).await.is_err() {
-                    return; // the call is over; dropping `events` tells the agent
-                }
-            }
-            // A session that ends without a word has broken; if it said so, the call no longer listens to it.
-            let lost = AgentEvent::Lost { loss: AgentLoss::Dropped, detail: "the session ended".to_owned() };
-            call.do_send(AgentSaid { session, event: lost });
-        });
-    }
-
-    fn order_agent(&mut self, order: AgentOrder) {
-        let Some(agent) = &self.agent else { return };
-        if !agent.order(order) {
-            self.agent = None;
-            self.session += 1;
-            self.told.push_back((Input::AgentLost(AgentLoss::Stalled), None));
-        }
-    }
-
-    fn close_agent(&mut self) {
-        self.agent = None;
-        self.session += 1;
-    }
-
-    fn agent_said(&mut self, event: AgentEvent<R>, ctx: &mut Metered<Self>) {
-        let input = match event {
-            AgentEvent::Lost { .. } if self.is_leaving => Input::MediaClosed,
-            AgentEvent::Ready { detects_turns } => Input::AgentReady { detects_turns },
-            AgentEvent::Lost { loss, detail } => {
-                self.close_agent();
-                let (call, agent) = (&self.plan.call, self.plan.agent.name());
-                self.plan.telemetry.record(Event::AgentLost { call, agent, loss, detail: &detail });
-                Input::AgentLost(loss)
-            }
-            AgentEvent::ResponseStarted(response) => Input::ResponseStarted(response),
-            AgentEvent::Audio { response, chunk } => {
-                let length = chunk.length();
-                return self.tell_with(Input::AgentAudio { response, length }, Some(chunk), ctx);
-            }
-            AgentEvent::Text { response, text } => Input::AgentText { response, text },
-            AgentEvent::ResponseEnded { response, outcome } => Input::ResponseEnded { response, outcome },
-            AgentEvent::CallerSpeechStarted => {
-                Input::CallerSpeechStarted { by: Detector::Vendor, ago: Duration::ZERO }
-            }
-            AgentEvent::CallerSpeechEnded => Input::CallerSpeechEnded { by: Detector::Vendor, ago: Duration::ZERO },
-            AgentEvent::CallerText { text, confidence } => Input::CallerText { text, confidence },
-            AgentEvent::MessageTaken(chunk) => {
-                self.messages += 1;
-                let length = chunk.length();
-                self.plan.files.all.message::<R>(&self.plan.call, self.messages, chunk.samples);
-                Input::MessageTaken { length }
-            }
-            AgentEvent::ToolCalled(call) => Input::ToolCalled(call),
-            AgentEvent::Counted(counter) => {
-                return self.plan.telemetry.record(Event::AgentCounted { agent: self.plan.agent.name(), counter });
-            }
-        };
-        self.tell(input, ctx);
-    }
-
-    // === sound
-
-    fn hear(&mut self, CallerAudio { frame, carrier_ms }: CallerAudio<R>, ctx: &mut Metered<Self>) {
-        let now = self.clock.now();
-        let at = carrier_ms.map_or(now, |millis| self.carrier_time.at(now, millis));
-        self.last_frame_at = now;
-        self.stats.caller_frames += 1;
-        if let Some(recording) = &self.plan.files.recording {
-            recording.push(Speaker::Caller, at, &frame);
-        }
-        match &self.agent {
-            Some(agent) if agent.hear(frame) => self.stats.forwarded_frames += 1,
-            Some(_) => self.drop_frame(FrameDrop::AgentBehind),
-            None => self.drop_frame(FrameDrop::NoAgent),
-        }
-        let Some(edge) = self.audio.hear(&frame, &mut self.stats) else { return };
-        let by = Detector::Own;
-        let (speaking, input) = match edge {
-            Edge::Started => (true, Input::CallerSpeechStarted { by, ago: self.audio.endpointer.onset_age() }),
-            Edge::Ended => (false, Input::CallerSpeechEnded { by, ago: self.audio.endpointer.silence_age() }),
-        };
-        self.order_agent(AgentOrder::CallerSpeech { speaking });
-        self.tell(input, ctx);
-    }
-
-    fn drop_frame(&mut self, why: FrameDrop) {
-        self.stats.dropped_frames += 1;
-        self.plan.telemetry.record(Event::FrameDropped { why });
-    }
-
-    fn play(&mut self, now: CallTime, response: ResponseId, chunk: Option<&Chunk<R>>) {
-        if let Some(chunk) = chunk {
-            self.audio.playout.push(now, response, &chunk.samples);
-        }
-    }
-
-    /// One of the engine's own sentences arrives at once and whole.
-    fn say(&mut self, response: ResponseId, phrase: Chunk<R>) {
-        let length = phrase.length();
-        self.told.push_back((Input::AgentAudio { response, length }, Some(phrase)));
-        self.told.push_back((Input::ResponseEnded { response, outcome: ResponseOutcome::Completed }, None));
-    }
-
-    fn clear_playout(&mut self, now: CallTime) {
-        self.audio.playout.clear(now);
-        self.playing = None;
-        self.plan.media.clear();
-        if let Some(recording) = &self.plan.files.recording {
-            recording.agent_cleared(now);
-        }
-    }
-
-    /// Sends whatever is due now to the caller.
-    fn play_out(&mut self, ctx: &mut Metered<Self>) {
-        let now = self.clock.now();
-        while let Some(step) = self.audio.playout.poll(now) {
-            match step {
-                Step::Frame { response, frame } => self.send_frame(now, response, &frame),
-                Step::Mark(mark) => {
-                    self.plan.media.mark(mark);
-                    self.told.push_back((Input::MarkSent(mark), None));
-                }
-            }
-        }
-        self.tell_all(ctx);
-    }
-
-    fn send_frame(&mut self, now: CallTime, response: ResponseId, frame: &PcmFrame<R>) {
-        if self.playing != Some(response) {
-            self.playing = Some(response);
-            self.told.push_back((Input::PlayoutStarted(response), None));
-        }
-        self.stats.agent_frames += 1;
-        self.unread_frames = if self.plan.media.frame(frame) { 0 } else { self.unread_frames + 1 };
-        self.audio.agent_plays(frame);
-        if let Some(recording) = &self.plan.files.recording {
-            recording.push(Speaker::Agent, now, frame);
-        }
-    }
-
-    // === the record
-
-    fn store_turn(&mut self, turn: Turn) {
-        let words = turn.heard_text.trim();
-        if !words.is_empty() {
-            self.history.push((turn.speaker, words.to_owned()));
-        }
-        if let Some(record) = &mut self.plan.record {
-            record.turn(turn);
-        }
-    }
-
-    fn note(&mut self, now: CallTime, note: Note) {
-        let telemetry = &self.plan.telemetry;
-        match &note {
-            Note::BargeIn { reaction, .. } => telemetry.record(Event::BargeIn { reaction: *reaction }),
-            Note::FirstAudio(response, after) => {
-                let of = if *response == ResponseId::from_engine(1) { "greeting" } else { "answer" };
-                telemetry.record(Event::FirstAudio { of, after: *after });
-            }
-            _ => {}
-        }
-        if let Some(record) = &mut self.plan.record {
-            record.event(timeline::record(now, clock::wall_micros(), &note));
-        }
-    }
-
-    // === the end
-
-    /// The call is over: once, whoever ended it.
-    fn end(&mut self, now: CallTime, cause: HangupCause, farewell: Farewell, ctx: &mut Metered<Self>) {
-        if std::mem::replace(&mut self.is_over, true) {
-            return;
-        }
-        self.clear_timers(ctx);
-        let stats = self.final_stats();
-        let call = self.plan.call.clone();
-        if let Some(reservation) = self.plan.reservation.take() {
-            reservation.ended(farewell.clone());
-        }
-        self.plan.media.close();
-        self.plan.telemetry.record(Event::CallEnded { call: &call, cause, stats: &stats });
-        if let Some(mut record) = self.plan.record.take() {
-            record.end(timeline::end(cause, farewell, stats, clock::wall_micros()));
-        }
-        if let Some(recording) = self.plan.files.recording.take() {
-            recording.finish(now);
-        }
-        self.plan.files.journal = None;
-        if cause == HangupCause::CallerHungUp {
-            return ctx.stop(); // the carrier ended it: there is nothing to hang up
-        }
-        ctx.run_later(END_SEEN_WITHIN, |call, ctx| {
-            if let Some(token) = call.hang_up.take() {
-                token.hang_up();
-            }
-            ctx.stop();
-        });
-    }
-
-    fn final_stats(&self) -> CallStats {
-        let heard = self.audio.playout.stats();
-        CallStats {
-            caller_frames: self.stats.caller_frames,
-            forwarded_frames: self.stats.forwarded_frames,
-            dropped_frames: self.stats.dropped_frames,
-            agent_frames: self.stats.agent_frames,
-            underflow_events: heard.underflow_events,
-            underflow_frames: heard.underflow_frames,
-            vad_frames: self.stats.vad_frames,
-            vad_speech_frames: self.stats.vad_speech_frames,
-            media_faults: self.stats.media_faults,
-            ..self.machine.stats().clone()
-        }
-    }
-
-    fn clear_timers(&mut self, ctx: &mut Metered<Self>) {
-        for (_, timer) in [self.next_tick.take(), self.next_deadline.take()].into_iter().flatten() {
-            ctx.cancel_future(timer);
-        }
-        self.audio.playout.clear(self.clock.now());
-    }
-
-    /// The caller's frames stopped, or the carrier no longer reads ours: the stream is as good as closed.
-    fn watch(&mut self, ctx: &mut Metered<Self>) {
-        if self.is_over {
-            return;
-        }
-        let is_quiet = self.clock.now().since(self.last_frame_at) > self.plan.idle_timeout;
-        if is_quiet || self.unread_frames > UNREAD_FRAMES {
-            self.plan.media.close();
-            self.caller_left(ctx);
-        }
-    }
-
-    /// The caller is gone. The agent may hold a message that was cut off by that: it has a moment to hand it
-    /// over before the call ends.
-    fn caller_left(&mut self, ctx: &mut Metered<Self>) {
-        if self.is_over || std::mem::replace(&mut self.is_leaving, true) {
-            return;
-        }
-        if self.agent.take().is_none() {
-            return self.tell(Input::MediaClosed, ctx);
-        }
-        ctx.run_later(LAST_WORDS_WITHIN, |call, ctx| call.tell(Input::MediaClosed, ctx));
     }
 }
 

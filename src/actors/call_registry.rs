@@ -144,8 +144,7 @@ impl CallRegistry {
     /// Starts the directory on this thread.
     pub fn start(telemetry: Telemetry) -> Addr<Self> {
         let meter = MailboxFigures::of::<Self>(&telemetry);
-        let registry =
-            Self { calls: HashMap::new(), ended: VecDeque::new(), alive: 0, is_draining: false };
+        let registry = Self { calls: HashMap::new(), ended: VecDeque::new(), alive: 0, is_draining: false };
         Metered::start(registry, meter)
     }
 

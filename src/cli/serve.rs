@@ -57,7 +57,9 @@ struct Summary {
 impl Summary {
     fn of(config: &Config) -> Self {
         let mut ready = vec![match config.agent.provider {
-            AgentProvider::Local => "agent      the built-in receptionist (agent.provider = \"openai\" for OpenAI Realtime)".to_owned(),
+            AgentProvider::Local => {
+                "agent      the built-in receptionist (agent.provider = \"openai\" for OpenAI Realtime)".to_owned()
+            }
             AgentProvider::OpenAi => format!("agent      OpenAI Realtime, {}", config.openai.model),
         }];
         for business in &config.business {
@@ -72,7 +74,9 @@ impl Summary {
             missing.push("Twilio: set TWILIO_AUTH_TOKEN; until then every webhook is refused");
         }
         if config.twilio.account_sid.is_none() {
-            missing.push("Twilio's REST interface: set TWILIO_ACCOUNT_SID, so that a call which does not end can be hung up");
+            missing.push(
+                "Twilio's REST interface: set TWILIO_ACCOUNT_SID, so that a call which does not end can be hung up",
+            );
         }
         if config.http.public_url.is_none() {
             missing.push("http.public_url: the https:// address at which Twilio reaches this service; point the number's voice URL at <public_url>/twilio/voice and its status URL at <public_url>/twilio/status");

@@ -23,9 +23,7 @@ use actix_web::web::{self, ServiceConfig};
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(
-            web::resource("/twilio/voice")
-                .route(web::post().to(webhooks::voice))
-                .route(web::get().to(webhooks::voice)),
+            web::resource("/twilio/voice").route(web::post().to(webhooks::voice)).route(web::get().to(webhooks::voice)),
         )
         .service(
             web::resource("/twilio/status")

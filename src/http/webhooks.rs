@@ -24,9 +24,7 @@ use crate::engine::status::{CallStatus, CarrierSource, StatusChange};
 use crate::engine::wire::auth::RequestAuth;
 use crate::engine::wire::token::{MediaClaims, MediaTokens, TOKEN_PARAMETER};
 use crate::engine::wire::twiml::{Connect, Dial, Twiml, callback_url, websocket_url};
-use crate::engine::wire::webhook::{
-    StatusWebhook, StreamEndedWebhook, StreamEvent, StreamStatusWebhook, VoiceWebhook,
-};
+use crate::engine::wire::webhook::{StatusWebhook, StreamEndedWebhook, StreamEvent, StreamStatusWebhook, VoiceWebhook};
 use crate::store::Store;
 use crate::telemetry::{Event, Refusal, Telemetry};
 

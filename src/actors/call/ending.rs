@@ -1,36 +1,108 @@
-//! Hanging up at the carrier: at most once, and only if closing the media stream did not do it.
+//! The end of the call: told once to everybody, whoever ended it; and what is kept of it on the way.
 
-use std::sync::Arc;
-use std::time::Duration;
+use super::*;
 
-use crate::engine::ids::CallSid;
-use crate::providers::carrier::Carrier;
-use crate::telemetry::{Event, Telemetry};
-
-/// How long the carrier may take to show that the call is over, after we closed the media stream.
-///
-/// 5 s: Twilio asks for the `<Connect action>` within a fraction of one; each second more is billed.
-pub const END_SEEN_WITHIN: Duration = Duration::from_secs(5);
-
-/// The right to hang up one call by the carrier's REST interface. Using it consumes it.
-pub(super) struct HangUpToken {
-    call: CallSid,
-    carrier: Option<Arc<dyn Carrier>>,
-    telemetry: Telemetry,
-}
-
-impl HangUpToken {
-    pub fn new(call: CallSid, carrier: Option<Arc<dyn Carrier>>, telemetry: Telemetry) -> Self {
-        Self { call, carrier, telemetry }
+impl<R: VadRate> CallActor<R> {
+    pub(super) fn store_turn(&mut self, turn: Turn) {
+        let words = turn.heard_text.trim();
+        if !words.is_empty() {
+            self.history.push((turn.speaker, words.to_owned()));
+        }
+        if let Some(record) = &mut self.plan.record {
+            record.turn(turn);
+        }
     }
 
-    /// Asks the carrier to end the call. Goes on by itself; a call that is over already is no error.
-    pub fn hang_up(self) {
-        let Some(carrier) = self.carrier else { return };
-        actix_rt::spawn(async move {
-            if let Err(error) = carrier.hang_up(&self.call).await {
-                self.telemetry.record(Event::CarrierFailed { call: &self.call, error: &error.to_string() });
+    pub(super) fn note(&mut self, now: CallTime, note: Note) {
+        let telemetry = &self.plan.telemetry;
+        match &note {
+            Note::BargeIn { reaction, .. } => telemetry.record(Event::BargeIn { reaction: *reaction }),
+            Note::FirstAudio(response, after) => {
+                let of = if *response == ResponseId::from_engine(1) { "greeting" } else { "answer" };
+                telemetry.record(Event::FirstAudio { of, after: *after });
             }
+            _ => {}
+        }
+        if let Some(record) = &mut self.plan.record {
+            record.event(timeline::record(now, clock::wall_micros(), &note));
+        }
+    }
+
+    /// The call is over: once, whoever ended it.
+    pub(super) fn end(&mut self, now: CallTime, cause: HangupCause, farewell: Farewell, ctx: &mut Metered<Self>) {
+        if std::mem::replace(&mut self.is_over, true) {
+            return;
+        }
+        self.clear_timers(ctx);
+        let stats = self.final_stats();
+        let call = self.plan.call.clone();
+        if let Some(reservation) = self.plan.reservation.take() {
+            reservation.ended(farewell.clone());
+        }
+        self.plan.media.close();
+        self.plan.telemetry.record(Event::CallEnded { call: &call, cause, stats: &stats });
+        if let Some(mut record) = self.plan.record.take() {
+            record.end(timeline::end(cause, farewell, stats, clock::wall_micros()));
+        }
+        if let Some(recording) = self.plan.files.recording.take() {
+            recording.finish(now);
+        }
+        self.plan.files.journal = None;
+        if cause == HangupCause::CallerHungUp {
+            return ctx.stop(); // the carrier ended it: there is nothing to hang up
+        }
+        ctx.run_later(END_SEEN_WITHIN, |call, ctx| {
+            if let Some(token) = call.hang_up.take() {
+                token.hang_up();
+            }
+            ctx.stop();
         });
+    }
+
+    pub(super) fn final_stats(&self) -> CallStats {
+        let heard = self.audio.playout.stats();
+        CallStats {
+            caller_frames: self.stats.caller_frames,
+            forwarded_frames: self.stats.forwarded_frames,
+            dropped_frames: self.stats.dropped_frames,
+            agent_frames: self.stats.agent_frames,
+            underflow_events: heard.underflow_events,
+            underflow_frames: heard.underflow_frames,
+            vad_frames: self.stats.vad_frames,
+            vad_speech_frames: self.stats.vad_speech_frames,
+            media_faults: self.stats.media_faults,
+            ..self.machine.stats().clone()
+        }
+    }
+
+    pub(super) fn clear_timers(&mut self, ctx: &mut Metered<Self>) {
+        for (_, timer) in [self.next_tick.take(), self.next_deadline.take()].into_iter().flatten() {
+            ctx.cancel_future(timer);
+        }
+        self.audio.playout.clear(self.clock.now());
+    }
+
+    /// The caller's frames stopped, or the carrier no longer reads ours: the stream is as good as closed.
+    pub(super) fn watch(&mut self, ctx: &mut Metered<Self>) {
+        if self.is_over {
+            return;
+        }
+        let is_quiet = self.clock.now().since(self.last_frame_at) > self.plan.idle_timeout;
+        if is_quiet || self.unread_frames > UNREAD_FRAMES {
+            self.plan.media.close();
+            self.caller_left(ctx);
+        }
+    }
+
+    /// The caller is gone. The agent may hold a message that was cut off by that: it has a moment to hand it
+    /// over before the call ends.
+    pub(super) fn caller_left(&mut self, ctx: &mut Metered<Self>) {
+        if self.is_over || std::mem::replace(&mut self.is_leaving, true) {
+            return;
+        }
+        if self.agent.take().is_none() {
+            return self.tell(Input::MediaClosed, ctx);
+        }
+        ctx.run_later(LAST_WORDS_WITHIN, |call, ctx| call.tell(Input::MediaClosed, ctx));
     }
 }

@@ -38,10 +38,7 @@ pub(super) enum Floor {
     /// A response is being generated; nothing of it was played.
     Thinking,
     /// A response is heard since then.
-    Speaking {
-        since: CallTime,
-        is_greeting: bool,
-    },
+    Speaking { since: CallTime, is_greeting: bool },
 }
 
 /// Decides, for speech that began at `onset` and still goes on `now`.
@@ -104,8 +101,7 @@ mod tests {
             (Vendor, 5_000, 5_000, speaking(4_000), Some(4_500), Interrupt),
         ];
         for (detector, onset, now, floor, last, expected) in rows {
-            let decided =
-                decide(&BargeInSettings::default(), at(now), detector, at(onset), floor, last.map(at));
+            let decided = decide(&BargeInSettings::default(), at(now), detector, at(onset), floor, last.map(at));
             assert_eq!(decided, expected, "{detector:?} onset {onset} now {now} {floor:?} {last:?}");
         }
     }

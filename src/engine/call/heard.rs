@@ -155,7 +155,9 @@ mod tests {
 
     #[test]
     fn what_was_heard_is_cut_at_a_word() {
-        for (heard_ms, words) in [(0, ""), (200, "We"), (500, "We are open"), (520, "We are open"), (1000, "We are open until six.")] {
+        for (heard_ms, words) in
+            [(0, ""), (200, "We"), (500, "We are open"), (520, "We are open"), (1000, "We are open until six.")]
+        {
             let mut ledger = ledger("We are open until six.", 1000);
             assert!(ledger.sent(mark(heard_ms)));
             ledger.heard(CallTime::START, mark(heard_ms));

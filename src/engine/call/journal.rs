@@ -80,10 +80,16 @@ pub fn input_line(now: CallTime, input: &Input) -> String {
         Input::ResponseStarted(response) => format!("response-started {response}"),
         Input::AgentAudio { response, length } => format!("agent-audio {response} {}", length.as_micros()),
         Input::AgentText { response, text: words } => format!("agent-text {response} {}", text(words)),
-        Input::ResponseEnded { response, outcome } => format!("response-ended {response} {}", word_of(&OUTCOMES, outcome)),
-        Input::CallerSpeechStarted { by, ago } => format!("speech-started {} {}", word_of(&DETECTORS, by), ago.as_micros()),
+        Input::ResponseEnded { response, outcome } => {
+            format!("response-ended {response} {}", word_of(&OUTCOMES, outcome))
+        }
+        Input::CallerSpeechStarted { by, ago } => {
+            format!("speech-started {} {}", word_of(&DETECTORS, by), ago.as_micros())
+        }
         Input::CallerSpeechEnded { by, ago } => format!("speech-ended {} {}", word_of(&DETECTORS, by), ago.as_micros()),
-        Input::CallerText { text: words, confidence: Some(confidence) } => format!("caller-text {confidence} {}", text(words)),
+        Input::CallerText { text: words, confidence: Some(confidence) } => {
+            format!("caller-text {confidence} {}", text(words))
+        }
         Input::CallerText { text: words, confidence: None } => format!("caller-text - {}", text(words)),
         Input::MessageTaken { length } => format!("message-taken {}", length.as_micros()),
         Input::ToolCalled(call) => format!("tool {}", tool_json(call)),
@@ -217,7 +223,9 @@ fn parse_input(what: &str) -> Result<Input, &'static str> {
         "response-ended" => {
             Input::ResponseEnded { response: response(pair()?.0)?, outcome: value_of(&OUTCOMES, pair()?.1)? }
         }
-        "speech-started" => Input::CallerSpeechStarted { by: value_of(&DETECTORS, pair()?.0)?, ago: micros(pair()?.1)? },
+        "speech-started" => {
+            Input::CallerSpeechStarted { by: value_of(&DETECTORS, pair()?.0)?, ago: micros(pair()?.1)? }
+        }
         "speech-ended" => Input::CallerSpeechEnded { by: value_of(&DETECTORS, pair()?.0)?, ago: micros(pair()?.1)? },
         "caller-text" => {
             let (confidence, text) = pair()?;

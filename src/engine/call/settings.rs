@@ -85,7 +85,13 @@ pub struct LimitSettings {
 
 impl Default for LimitSettings {
     fn default() -> Self {
-        Self { max_call_ms: 600_000, drain_ms: 10_000, transcript_wait_ms: 5_000, dtmf_pause_ms: 700, max_agent_turns: 5 }
+        Self {
+            max_call_ms: 600_000,
+            drain_ms: 10_000,
+            transcript_wait_ms: 5_000,
+            dtmf_pause_ms: 700,
+            max_agent_turns: 5,
+        }
     }
 }
 

@@ -64,8 +64,7 @@ impl Signed {
         };
         let connection = request.connection_info().clone();
         let path_and_query = request.uri().path_and_query().map_or(endpoint, |target| target.as_str());
-        let target =
-            RequestTarget { scheme: connection.scheme(), host: connection.host(), path_and_query };
+        let target = RequestTarget { scheme: connection.scheme(), host: connection.host(), path_and_query };
         let is_json = header(request, CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("application/json"));
         let form = match is_get || is_json {
             true => Form::from_pairs(&[]),
@@ -81,9 +80,8 @@ impl Signed {
             return Err(refuse(Refused::NotSigned));
         }
         drop(form);
-        let event_id = header(request, "I-Twilio-Idempotency-Token")
-            .filter(|id| id.len() <= LONGEST_EVENT_ID)
-            .map(str::to_owned);
+        let event_id =
+            header(request, "I-Twilio-Idempotency-Token").filter(|id| id.len() <= LONGEST_EVENT_ID).map(str::to_owned);
         Ok(Self {
             endpoint,
             scheme: connection.scheme().to_owned(),

@@ -110,7 +110,8 @@ impl Metrics {
             spool_replayed: r.counter("spool_replayed_total", "Records that came from the spool into the database."),
             spool_failures: r.counter("spool_failures_total", "Records that the spool could not take."),
             spool_rejected: r.counter("spool_rejected_total", "Records that the database will never take."),
-            status_not_stored: r.counter("status_not_stored_total", "Status changes that neither the database nor the spool took."),
+            status_not_stored: r
+                .counter("status_not_stored_total", "Status changes that neither the database nor the spool took."),
             database_losses: r.counter("database_losses_total", "Times that the database did not answer."),
             media_faults: r.by_word(
                 "media_faults_total",

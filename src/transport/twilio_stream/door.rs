@@ -78,10 +78,8 @@ impl StreamDoor {
     pub(super) fn admit(&self, start: &StreamStart) -> Result<Admission, Refusal> {
         let token = start.custom_parameters.get(TOKEN_PARAMETER).ok_or(Refusal::BadToken)?;
         let now = clock::wall_micros() / 1_000_000;
-        let claims = self
-            .tokens
-            .verify(token, &start.call_sid, now, self.token_max_age)
-            .map_err(|_| Refusal::BadToken)?;
+        let claims =
+            self.tokens.verify(token, &start.call_sid, now, self.token_max_age).map_err(|_| Refusal::BadToken)?;
         Ok(Admission {
             call: start.call_sid.clone(),
             stream: start.stream_sid.clone(),

@@ -2,8 +2,16 @@
 
 use super::*;
 use crate::engine::call::TurnOwner;
+use crate::engine::call::{AgentLoss, Detector, Phrase, ResponseOutcome, Tool, ToolCall, ToolResult};
 use crate::engine::ids::PhoneNumber;
+use crate::engine::ids::{Digit, Mark};
 use proptest::prelude::*;
+use telephone::{TestCall, hang_up_tool, mark, tool};
+
+pub(in crate::engine::call) use any::any_input;
+
+mod any;
+mod telephone;
 
 const R1: ResponseId = ResponseId::from_engine(1);
 const R2: ResponseId = ResponseId::from_engine(2);
@@ -31,11 +39,7 @@ fn the_agent_stops_talking_when_the_caller_speaks() {
         call.said()[..4],
         [
             Output::ClearPlayout,
-            Output::Note(Note::BargeIn {
-                response: R2,
-                heard: Duration::from_millis(1_000),
-                reaction: Duration::ZERO
-            }),
+            Output::Note(Note::BargeIn { response: R2, heard: Duration::from_millis(1_000), reaction: Duration::ZERO }),
             Output::CancelResponse(R2),
             Output::Truncate { response: R2, heard: Duration::from_millis(1_000) },
         ]
@@ -119,8 +123,7 @@ fn a_response_the_vendor_begins_unasked_is_cancelled_unless_it_owns_the_turns() 
     call.clear_log().tell(Input::ResponseStarted(own));
     assert_eq!(call.said(), [Output::CancelResponse(own)]);
 
-    let mut call =
-        TestCall::greeted_with(CallSettings { turns: TurnOwner::Vendor, ..CallSettings::default() });
+    let mut call = TestCall::greeted_with(CallSettings { turns: TurnOwner::Vendor, ..CallSettings::default() });
     call.clear_log().caller_says("Hello?");
     assert_eq!(call.asked(), []);
     call.tell(Input::ResponseStarted(own)).tell(Input::AgentAudio { response: own, length: ms(200) });
@@ -225,10 +228,7 @@ fn only_the_businesss_own_number_is_dialled() {
     call.clear_log().tell(tool(Tool::Transfer(None)));
     let in_flight = ResponseId::from_engine(3);
     call.tell(Input::ResponseEnded { response: in_flight, outcome: ResponseOutcome::Completed });
-    assert!(call.log.contains(&Output::EndCall {
-        cause: HangupCause::Transferred,
-        farewell: Farewell::Dial(own)
-    }));
+    assert!(call.log.contains(&Output::EndCall { cause: HangupCause::Transferred, farewell: Farewell::Dial(own) }));
 }
 
 #[test]
@@ -335,199 +335,4 @@ proptest! {
         prop_assert!(machine.has_ended());
         prop_assert!(now <= CallTime::from_millis(180_000 + 600_000 + 20_000));
     }
-}
-
-/// Any input at all, with few response numbers so that they meet.
-pub(in crate::engine::call) fn any_input() -> impl Strategy<Value = Input> {
-    let response = || prop_oneof![(1u32..8).prop_map(ResponseId::from_engine), (1u32..3).prop_map(ResponseId::from_vendor)];
-    let length = || (0u64..2_000_000).prop_map(Duration::from_micros);
-    let mark = || {
-        (response(), 0u32..3_000, any::<bool>())
-            .prop_map(|(response, position_ms, is_last)| Mark { response, position_ms, is_last })
-    };
-    let loss = prop_oneof![
-        Just(AgentLoss::Refused),
-        Just(AgentLoss::Unreachable),
-        Just(AgentLoss::Dropped),
-        Just(AgentLoss::Stalled)
-    ];
-    let outcome = || {
-        prop_oneof![
-            Just(ResponseOutcome::Completed),
-            Just(ResponseOutcome::Cancelled),
-            Just(ResponseOutcome::Failed)
-        ]
-    };
-    let detector = || prop_oneof![Just(Detector::Own), Just(Detector::Vendor)];
-    let any_tool = prop_oneof![
-        Just(Tool::HangUp),
-        Just(Tool::Transfer(None)),
-        Just(Tool::Transfer(Some("+15550100".parse().unwrap()))),
-        ".{0,8}".prop_map(|complaint| Tool::Unusable { complaint })
-    ];
-    prop_oneof![
-        1 => Just(Input::Answered),
-        4 => any::<bool>().prop_map(|detects_turns| Input::AgentReady { detects_turns }),
-        1 => loss.prop_map(Input::AgentLost),
-        6 => response().prop_map(Input::ResponseStarted),
-        12 => (response(), length()).prop_map(|(response, length)| Input::AgentAudio { response, length }),
-        6 => (response(), ".{0,12}").prop_map(|(response, text)| Input::AgentText { response, text }),
-        8 => (response(), outcome()).prop_map(|(response, outcome)| Input::ResponseEnded { response, outcome }),
-        8 => (detector(), length()).prop_map(|(by, ago)| Input::CallerSpeechStarted { by, ago }),
-        8 => (detector(), length()).prop_map(|(by, ago)| Input::CallerSpeechEnded { by, ago }),
-        4 => (".{0,8}", prop::option::of(0f32..1.0))
-            .prop_map(|(text, confidence)| Input::CallerText { text, confidence }),
-        1 => length().prop_map(|length| Input::MessageTaken { length }),
-        1 => ("[a-z]{1,4}", prop::option::of(response()), any_tool)
-            .prop_map(|(call_id, response, tool)| Input::ToolCalled(ToolCall { call_id, response, tool })),
-        2 => Just(Input::DtmfPressed(Digit::try_from('5').unwrap())),
-        8 => response().prop_map(Input::PlayoutStarted),
-        8 => mark().prop_map(Input::MarkSent),
-        8 => mark().prop_map(Input::MarkHeard),
-        10 => Just(Input::Deadline),
-    ]
-}
-
-// === the telephone of these tests
-
-struct TestCall {
-    machine: CallMachine,
-    now: CallTime,
-    log: Vec<Output>,
-}
-
-impl TestCall {
-    fn ringing() -> Self {
-        Self { machine: CallMachine::new(CallSettings::default()), now: CallTime::START, log: Vec::new() }
-    }
-
-    fn greeted() -> Self {
-        Self::greeted_with(CallSettings::default())
-    }
-
-    /// The vendor's agent has greeted, and the greeting was heard.
-    fn greeted_with(settings: CallSettings) -> Self {
-        let mut call = Self { machine: CallMachine::new(settings), now: CallTime::START, log: Vec::new() };
-        call.tell(Input::Answered).tell(Input::AgentReady { detects_turns: true });
-        call.agent_speaks(R1, "Good morning.", 900).is_heard(R1);
-        call
-    }
-
-    fn tell(&mut self, input: Input) -> &mut Self {
-        self.machine.handle(self.now, input, &mut self.log);
-        self
-    }
-
-    fn after(&mut self, millis: u32) -> &mut Self {
-        self.now = self.now + ms(millis);
-        self
-    }
-
-    fn run_to_deadline(&mut self) -> &mut Self {
-        self.now = self.machine.next_deadline().expect("something is due").max(self.now);
-        self.tell(Input::Deadline)
-    }
-
-    fn caller_starts(&mut self, by: Detector) -> &mut Self {
-        self.tell(Input::CallerSpeechStarted { by, ago: Duration::ZERO })
-    }
-
-    fn caller_stops(&mut self, by: Detector) -> &mut Self {
-        self.tell(Input::CallerSpeechEnded { by, ago: Duration::ZERO })
-    }
-
-    fn caller_says(&mut self, words: &str) -> &mut Self {
-        self.after(500).caller_starts(Detector::Vendor).after(900).caller_stops(Detector::Vendor);
-        self.tell(Input::CallerText { text: words.into(), confidence: None })
-    }
-
-    /// The response is generated ahead of real time and goes on.
-    fn agent_speaks_on(&mut self, response: ResponseId, words: &str, millis: u32) -> &mut Self {
-        self.tell(Input::ResponseStarted(response));
-        self.tell(Input::AgentText { response, text: words.into() });
-        self.tell(Input::AgentAudio { response, length: ms(millis) });
-        self.tell(Input::PlayoutStarted(response))
-    }
-
-    /// … and is all there.
-    fn agent_speaks(&mut self, response: ResponseId, words: &str, millis: u32) -> &mut Self {
-        self.agent_speaks_on(response, words, millis)
-    }
-
-    fn hears(&mut self, response: ResponseId, millis: u32) -> &mut Self {
-        self.tell(Input::MarkSent(mark(response, millis, false))).after(millis);
-        self.tell(Input::MarkHeard(mark(response, millis, false)))
-    }
-
-    fn is_heard(&mut self, response: ResponseId) -> &mut Self {
-        let length = self.machine.ledger.get(response).expect("the response is open").received;
-        let whole = mark(response, length.as_millis() as u32, true);
-        self.tell(Input::ResponseEnded { response, outcome: ResponseOutcome::Completed });
-        self.tell(Input::MarkSent(whole)).after(length.as_millis() as u32).tell(Input::MarkHeard(whole))
-    }
-
-    fn clear_log(&mut self) -> &mut Self {
-        self.log.clear();
-        self
-    }
-
-    fn said(&self) -> &[Output] {
-        &self.log
-    }
-
-    fn count(&self, output: &Output) -> usize {
-        self.log.iter().filter(|said| *said == output).count()
-    }
-
-    fn asked(&self) -> Vec<(ResponseId, Ask)> {
-        let asked = |output: &Output| match output {
-            Output::AskAgent { response, ask } => Some((*response, ask.clone())),
-            _ => None,
-        };
-        self.log.iter().filter_map(asked).collect()
-    }
-
-    fn has_said(&self, phrase: Phrase) -> bool {
-        self.log.iter().any(|output| matches!(output, Output::Say { phrase: said, .. } if *said == phrase))
-    }
-
-    fn phrase(&self, phrase: Phrase) -> ResponseId {
-        let said = |output: &Output| match output {
-            Output::Say { response, phrase: said } if *said == phrase => Some(*response),
-            _ => None,
-        };
-        self.log.iter().find_map(said).expect("the phrase was said")
-    }
-
-    /// Stored turns; `|` stands where the caller stopped hearing.
-    fn turns(&self) -> Vec<String> {
-        let turn = |output: &Output| match output {
-            Output::StoreTurn(turn) => {
-                let unheard = &turn.text[turn.heard_text.len()..];
-                let bar = if unheard.is_empty() { "" } else { "|" };
-                Some(format!("{}: {}{bar}{unheard}", turn.speaker.as_str(), turn.heard_text))
-            }
-            _ => None,
-        };
-        self.log.iter().filter_map(turn).collect()
-    }
-
-    fn ended(&self) -> Option<HangupCause> {
-        self.log.iter().find_map(|output| match output {
-            Output::EndCall { cause, .. } => Some(*cause),
-            _ => None,
-        })
-    }
-}
-
-fn mark(response: ResponseId, position_ms: u32, is_last: bool) -> Mark {
-    Mark { response, position_ms, is_last }
-}
-
-fn tool(tool: Tool) -> Input {
-    Input::ToolCalled(ToolCall { call_id: "t1".into(), response: None, tool })
-}
-
-fn hang_up_tool(response: ResponseId) -> Input {
-    Input::ToolCalled(ToolCall { call_id: "t1".into(), response: Some(response), tool: Tool::HangUp })
 }

@@ -154,7 +154,12 @@ struct Wire {
 }
 
 impl Wire {
-    fn poll(&mut self, cx: &mut Context<'_>, may_read: bool, was_ready: bool) -> Poll<Result<Option<Utf8Bytes>, NotOpened>> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        may_read: bool,
+        was_ready: bool,
+    ) -> Poll<Result<Option<Utf8Bytes>, NotOpened>> {
         if self.write(cx).is_err() {
             // The vendor may have said why before it closed.
             return self.read(cx, was_ready).map(|read| read.or(Err(closed(None, "", was_ready))));

@@ -447,7 +447,6 @@ impl<R: Rate> Session<R> {
         }
         actions
     }
-
 }
 
 /// How many bytes the base64 text stands for, split or not.

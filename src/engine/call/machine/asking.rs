@@ -1,0 +1,91 @@
+//! Asking the agent to speak: what it owes the caller, and the one place that asks.
+
+use crate::engine::ids::ResponseId;
+use crate::engine::time::CallTime;
+
+use super::super::deadlines::Timer;
+use super::super::event::{Ask, Note, Output, Phrase};
+use super::super::heard::Origin;
+use super::super::settings::TurnOwner;
+use super::{Agent, CallMachine, ms};
+
+/// Speech that the agent owes the caller.
+#[derive(Clone, Debug)]
+pub(super) struct Owed {
+    pub(super) ask: Ask,
+    pub(super) since: CallTime,
+    pub(super) was_asked: bool,
+    pub(super) is_second_try: bool,
+    pub(super) step: Step,
+}
+
+/// The next step of the ladder that the agent's silence climbs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Filler,
+    Retry,
+    GiveUp,
+}
+
+impl CallMachine {
+    /// From `since` on, the agent owes speech.
+    pub(super) fn owe(&mut self, since: CallTime, ask: Ask) {
+        let greets_first = self.owed.as_ref().is_some_and(|owed| owed.ask == Ask::Greeting && !owed.was_asked);
+        if greets_first {
+            return; // the greeting answers whatever the caller said into the quiet
+        }
+        self.owed = Some(Owed { ask, since, was_asked: false, is_second_try: false, step: Step::Filler });
+        self.deadlines.set(Timer::OwedSpeech, since + ms(self.settings.silence.filler_after_ms));
+    }
+
+    pub(super) fn owe_nothing(&mut self) {
+        self.owed = None;
+        self.deadlines.clear(Timer::OwedSpeech);
+    }
+
+    /// The one place that asks for a response.
+    pub(super) fn ask_if_due(&mut self, _now: CallTime, out: &mut Vec<Output>) {
+        let Agent::Ready { detects_turns } = self.agent else { return };
+        let must_wait = self.in_flight.is_some()
+            || self.ending.is_some()
+            || self.caller.utterance.is_some()
+            || self.deadlines.is_set(Timer::DtmfPause);
+        let Some(owed) = self.owed.as_mut().filter(|owed| !owed.was_asked && !must_wait) else { return };
+        owed.was_asked = true;
+        if detects_turns && self.settings.turns == TurnOwner::Vendor && owed.ask == Ask::Answer {
+            return; // the vendor begins this one by itself
+        }
+        if self.agent_turns_in_a_row >= self.settings.limits.max_agent_turns {
+            return self.owe_nothing();
+        }
+        let ask = owed.ask.clone();
+        let response = self.new_response(Origin::Agent(ask.clone()));
+        self.in_flight = Some(response);
+        out.push(Output::AskAgent { response, ask: ask.clone() });
+        out.push(Output::Note(Note::Asked(response, ask)));
+    }
+
+    pub(super) fn new_response(&mut self, origin: Origin) -> ResponseId {
+        self.responses += 1;
+        let response = ResponseId::from_engine(self.responses);
+        self.ledger.open(response, origin);
+        response
+    }
+
+    /// Speaks one of the engine's own sentences.
+    pub(super) fn say(&mut self, phrase: Phrase, out: &mut Vec<Output>) {
+        let response = self.new_response(Origin::Engine);
+        if let Some(entry) = self.ledger.get_mut(response) {
+            entry.text = phrase.text().to_owned();
+        }
+        out.push(Output::Say { response, phrase });
+    }
+}
+
+/// What a second request for the same asks: a greeting stays one until it was heard.
+pub(super) fn again(ask: &Ask) -> Ask {
+    match ask {
+        Ask::Greeting => Ask::Greeting,
+        Ask::Answer | Ask::Reprompt | Ask::Again => Ask::Again,
+    }
+}

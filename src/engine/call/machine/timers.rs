@@ -1,0 +1,126 @@
+//! Timers that have run out, and the silence of both sides.
+
+use crate::engine::time::CallTime;
+
+use super::super::deadlines::Timer;
+use super::super::event::{AgentLoss, Ask, Farewell, Note, Output, Phrase};
+use super::super::hangup::HangupCause;
+use super::asking::{Step, again};
+use super::ending::Ending;
+use super::{Agent, CallMachine, Phase, ms};
+
+impl CallMachine {
+    pub(super) fn expire(&mut self, now: CallTime, out: &mut Vec<Output>) {
+        while let Some(timer) = self.deadlines.take_due(now) {
+            match timer {
+                Timer::AgentReady => self.agent_not_ready(now, out),
+                Timer::OwedSpeech => self.speech_is_owed(now, out),
+                Timer::CallerSilent => self.caller_is_silent(now, out),
+                Timer::BargeIn => self.weigh_barge_in(now, out),
+                Timer::Transcript => self.words_did_not_come(now, out),
+                Timer::DtmfPause => self.keys_are_entered(now, out),
+                Timer::Drain => self.drained_long_enough(now, out),
+                Timer::MaxCall => self.time_is_up(now, out),
+            }
+            if self.phase == Phase::Ended {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn agent_not_ready(&mut self, now: CallTime, out: &mut Vec<Output>) {
+        out.push(Output::Note(Note::AgentLost(AgentLoss::Unreachable)));
+        self.stats.agent_losses += 1;
+        self.give_up(now, out);
+    }
+
+    pub(super) fn speech_is_owed(&mut self, now: CallTime, out: &mut Vec<Output>) {
+        let Some(owed) = self.owed.as_mut() else { return };
+        let (since, step) = (owed.since, owed.step);
+        let silence = &self.settings.silence;
+        out.push(Output::Note(Note::AgentOwesSpeech));
+        match step {
+            Step::Filler => {
+                owed.step = Step::Retry;
+                self.deadlines.set(Timer::OwedSpeech, since + ms(silence.retry_after_ms));
+                if !self.caller.is_speaking() && self.ledger.audible().is_none() {
+                    self.say(Phrase::Filler, out);
+                }
+            }
+            Step::Retry => {
+                owed.step = Step::GiveUp;
+                self.deadlines.set(Timer::OwedSpeech, since + ms(silence.give_up_after_ms));
+                self.retry(now, out);
+            }
+            Step::GiveUp => self.give_up(now, out),
+        }
+    }
+
+    /// The request brought nothing: it is withdrawn and made once more.
+    pub(super) fn retry(&mut self, now: CallTime, out: &mut Vec<Output>) {
+        let stuck = self.in_flight.take();
+        if let Some(entry) = stuck.and_then(|response| self.ledger.settle(response)) {
+            out.push(Output::CancelResponse(entry.id)); // one that was interrupted has had its cancel
+        }
+        if let Some(owed) = &mut self.owed {
+            owed.was_asked = false;
+            owed.is_second_try = true;
+            owed.ask = again(&owed.ask);
+        }
+        self.ask_if_due(now, out);
+    }
+
+    pub(super) fn caller_is_silent(&mut self, now: CallTime, out: &mut Vec<Output>) {
+        out.push(Output::Note(Note::CallerSilent));
+        if self.reprompts < self.settings.silence.caller_reprompts {
+            self.reprompts += 1;
+            self.owe(now, Ask::Reprompt);
+            return self.ask_if_due(now, out);
+        }
+        self.say(Phrase::SilentGoodbye, out);
+        let ending = Ending { cause: HangupCause::CallerSilent, farewell: Farewell::HangUp, is_revocable: true };
+        self.end_after_last_words(now, ending, out);
+    }
+
+    pub(super) fn words_did_not_come(&mut self, now: CallTime, out: &mut Vec<Output>) {
+        while let Some(said) = self.caller.awaiting_words.front().copied().filter(|said| said.words_due <= now) {
+            self.caller.awaiting_words.pop_front();
+            self.store_caller_turn(said, String::new(), None, out);
+        }
+        self.await_words();
+    }
+
+    pub(super) fn keys_are_entered(&mut self, now: CallTime, out: &mut Vec<Output>) {
+        self.owe(now, Ask::Answer);
+        self.ask_if_due(now, out);
+    }
+
+    pub(super) fn time_is_up(&mut self, now: CallTime, out: &mut Vec<Output>) {
+        out.push(Output::Note(Note::MaximumLength));
+        out.push(Output::ClearPlayout);
+        self.throw_away_unheard(out);
+        self.say(Phrase::TimeIsUp, out);
+        let ending = Ending { cause: HangupCause::MaximumLength, farewell: Farewell::HangUp, is_revocable: false };
+        self.end_after_last_words(now, ending, out);
+    }
+
+    /// Both sides are silent and nobody owes anything: from here on the caller's silence is measured.
+    pub(super) fn watch_for_silence(&mut self, now: CallTime) {
+        let is_idle = self.phase == Phase::Talking
+            && matches!(self.agent, Agent::Ready { .. })
+            && self.ending.is_none()
+            && self.owed.is_none()
+            && self.in_flight.is_none()
+            && self.ledger.entries().is_empty()
+            && !self.caller.is_speaking()
+            && !self.deadlines.is_set(Timer::DtmfPause);
+        match is_idle {
+            false => self.deadlines.clear(Timer::CallerSilent),
+            true if self.deadlines.is_set(Timer::CallerSilent) => {}
+            true => {
+                let after = ms(self.settings.silence.caller_reprompt_after_ms);
+                self.deadlines.set(Timer::CallerSilent, now + after);
+            }
+        }
+    }
+}
