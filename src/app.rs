@@ -9,6 +9,7 @@ mod plans;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -64,6 +65,7 @@ struct Remote {
     handle: ServerHandle,
     registry: Addr<CallRegistry>,
     arbiter: actix::ArbiterHandle,
+    is_stopping: Arc<AtomicBool>,
 }
 
 impl Server {
@@ -122,6 +124,7 @@ impl Server {
     fn stop_now(&self, stop: Stop) {
         let Stop { thread, remote, drain, telemetry } = stop;
         telemetry.record(Event::ServiceStopping);
+        remote.is_stopping.store(true, Ordering::Relaxed);
         let (drained, wait) = mpsc::channel();
         let last = remote.clone();
         remote.arbiter.spawn(async move {
@@ -244,7 +247,8 @@ impl Parts {
             store: self.store.clone(),
             telemetry: telemetry.clone(),
         });
-        let checks = web::Data::new(Checks(checks::checks(self.store.clone())));
+        let is_stopping = Arc::new(AtomicBool::new(false));
+        let checks = web::Data::new(Checks(checks::checks(self.store.clone(), Arc::clone(&is_stopping))));
         let figures = web::Data::new(telemetry.clone());
         let workers = match config.http.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -283,7 +287,7 @@ impl Parts {
             agent: agent.name(),
             database: backend,
         });
-        Ok((server, Remote { address, handle, registry, arbiter }))
+        Ok((server, Remote { address, handle, registry, arbiter, is_stopping }))
     }
 }
 

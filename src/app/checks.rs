@@ -1,12 +1,13 @@
 //! What must be right before calls are sent here.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::http::health::Check;
 use crate::store::{DatabaseState, Store};
 
 /// The checks of this service. They read memory only.
-pub(super) fn checks(store: Store) -> Arc<dyn Fn() -> Vec<Check> + Send + Sync> {
+pub(super) fn checks(store: Store, is_stopping: Arc<AtomicBool>) -> Arc<dyn Fn() -> Vec<Check> + Send + Sync> {
     Arc::new(move || {
         let health = store.health();
         let database = match &health.database {
@@ -23,6 +24,9 @@ pub(super) fn checks(store: Store) -> Arc<dyn Fn() -> Vec<Check> + Send + Sync> 
                 None => format!("{} records wait for the database", health.spool_records_waiting),
             },
         };
-        vec![database, spool]
+        let is_stopping = is_stopping.load(Ordering::Relaxed);
+        let detail = if is_stopping { "the service is stopping" } else { "new calls are taken" };
+        let calls = Check { name: "calls", ok: !is_stopping, detail: detail.to_owned() };
+        vec![database, spool, calls]
     })
 }
