@@ -76,7 +76,11 @@ impl Server {
     /// The address is taken, the data directory can't be written, the database's URL can't be right.
     pub fn start(config: Config, telemetry: Telemetry) -> anyhow::Result<Self> {
         let config = Arc::new(config);
-        std::fs::create_dir_all(&config.data_dir)
+        let mut folder = std::fs::DirBuilder::new();
+        // What callers said is nobody else's business.
+        std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700)
+            .recursive(true)
+            .create(&config.data_dir)
             .with_context(|| format!("data_dir {} can't be made", config.data_dir.display()))?;
         let listener = TcpListener::bind(config.http.listen)
             .with_context(|| format!("http.listen: can't listen on {}", config.http.listen))?;
