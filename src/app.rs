@@ -25,11 +25,13 @@ use crate::actors::call_status::{CallStatusActor, CallStatusSettings, observe_st
 use crate::actors::metered;
 use crate::clock;
 use crate::config::Config;
+use crate::engine::audio::Hz8k;
 use crate::engine::call::HangupCause;
 use crate::engine::wire::auth::RequestAuth;
 use crate::engine::wire::token::MediaTokens;
 use crate::http::health::Checks;
 use crate::http::webhooks::Webhooks;
+use crate::providers::voice_agent::local;
 use crate::store::call_files::{CallFiles, CallFilesSettings};
 use crate::store::{self, Store, StoreSettings};
 use crate::telemetry::{Event, Telemetry};
@@ -84,6 +86,11 @@ impl Server {
             .with_context(|| format!("data_dir {} can't be made", config.data_dir.display()))?;
         let listener = TcpListener::bind(config.http.listen)
             .with_context(|| format!("http.listen: can't listen on {}", config.http.listen))?;
+        // Whatever the agent: its stand-in speaks when it fails, and then at once.
+        let clips = std::thread::Builder::new()
+            .name("clips".to_owned())
+            .spawn(local::warm_up::<Hz8k>)
+            .context("no thread for the recordings")?;
         let (store, status_writer) = store::open(store_settings(&config, &telemetry)).context("database")?;
         let files = open_files(&config, &telemetry)?;
         let parts = Parts {
@@ -92,6 +99,8 @@ impl Server {
             store: store.clone(),
             files: files.clone(),
         };
+        // Before the first call, and after the database, which takes as long to open.
+        clips.join().map_err(|_| anyhow!("the recordings can't be decoded"))?;
         let (started, wait) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("trunkline".to_owned())

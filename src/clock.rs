@@ -1,4 +1,4 @@
-//! The only file that reads the time.
+//! The only file that reads the time; a provider that waits asks tokio's timers what their clock shows.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 

@@ -254,7 +254,10 @@ fn a_clock_reading_elsewhere_is_found() {
     let planted = [
         ("src/actors/call.rs", "let began = Instant::now();"),
         ("src/store/mod.rs", "std::time::SystemTime::now()"),
-        ("src/providers/carrier.rs", "tokio::time::Instant::now()"),
+        ("src/providers/carrier.rs", "use std::time::Instant; fn f() { Instant::now() }"),
+        ("src/providers/carrier.rs", "use tokio::time; fn f() { std::time::Instant::now() }"),
+        ("src/providers/carrier.rs", "use tokio::time::Instant; fn f() { SystemTime::now() }"),
+        ("src/actors/call.rs", "use tokio::time::Instant; fn f() { Instant::now() }"),
         ("src/http/api.rs", "jiff::Timestamp::now()"),
         ("src/app.rs", "START.get_or_init(Instant::now)"),
     ];
@@ -262,6 +265,8 @@ fn a_clock_reading_elsewhere_is_found() {
     let fine = [
         ("src/clock.rs", "Instant::now()"),
         ("src/actors/call.rs", "let began: Instant = clock::now();"),
+        ("src/providers/carrier.rs", "use tokio::time::{Instant, sleep}; fn f() { Instant::now() }"),
+        ("src/providers/carrier.rs", "tokio::time::Instant::now()"),
         ("src/telemetry/limiter.rs", "mod tests { fn some_instant() -> Instant { Instant::now() } }"),
     ];
     assert_none_is_found(reads_no_clock, &fine);
@@ -276,8 +281,22 @@ fn reads_no_clock(source: &Source) -> Vec<Finding> {
         [.., clock, now] => CLOCKS.contains(&clock.as_str()) && now == "now" && !named.in_tests,
         _ => false,
     };
+    let reads_clock = |named: &&Named| reads_clock(named) && !reads_the_timers_clock(source, named);
     let found = source.named.iter().filter(reads_clock);
     found.map(|named| Finding::at(named, "only src/clock.rs reads the time:")).collect()
+}
+
+/// Providers get the time as timers, and may ask tokio what the timers' clock shows: a test that pauses it holds
+/// both. `clock.rs` shows another one, which goes on.
+fn reads_the_timers_clock(source: &Source, named: &Named) -> bool {
+    let imports = |path: &[&str]| source.named.iter().any(|other| other.path == path);
+    let path: Vec<&str> = named.path.iter().map(String::as_str).collect();
+    source.layer() == "providers"
+        && match path[..] {
+            ["tokio", "time", "Instant", "now"] => true,
+            ["Instant", "now"] => imports(&["tokio", "time", "Instant"]) && !imports(&["std", "time", "Instant"]),
+            _ => false,
+        }
 }
 
 #[test]

@@ -99,6 +99,9 @@ const LAST_WORDS_WITHIN: Duration = Duration::from_millis(300);
 /// So many frames in a row that the carrier's socket did not take mean that nobody reads it: 5 s.
 const UNREAD_FRAMES: u32 = 250;
 
+/// A timer that is armed, and when it goes off.
+type Alarm = (CallTime, SpawnHandle);
+
 /// One call.
 pub struct CallActor<R: VadRate> {
     plan: CallPlan<R>,
@@ -111,8 +114,8 @@ pub struct CallActor<R: VadRate> {
     told: VecDeque<(Input, Option<Chunk<R>>)>,
     outputs: Vec<Output>,
     playing: Option<ResponseId>,
-    next_tick: Option<(CallTime, SpawnHandle)>,
-    next_deadline: Option<(CallTime, SpawnHandle)>,
+    next_tick: Option<Alarm>,
+    next_deadline: Option<Alarm>,
     carrier_time: CarrierTime,
     last_frame_at: CallTime,
     unread_frames: u32,
@@ -202,44 +205,32 @@ impl<R: VadRate> CallActor<R> {
 
     fn arm(&mut self, ctx: &mut Metered<Self>) {
         let due = self.machine.next_deadline();
-        if due != self.next_deadline.map(|(at, _)| at) {
-            if let Some((_, timer)) = self.next_deadline.take() {
-                ctx.cancel_future(timer);
-            }
-            self.next_deadline = due.map(|at| {
-                (
-                    at,
-                    self.wake_at(at, ctx, |call, ctx| {
-                        call.next_deadline = None;
-                        call.tell(Input::Deadline, ctx);
-                    }),
-                )
-            });
-        }
+        self.next_deadline = self.rearmed(self.next_deadline, due, ctx, |call, ctx| {
+            call.next_deadline = None;
+            call.tell(Input::Deadline, ctx);
+        });
         let due = self.audio.playout.next_due();
-        if due != self.next_tick.map(|(at, _)| at) {
-            if let Some((_, timer)) = self.next_tick.take() {
-                ctx.cancel_future(timer);
-            }
-            self.next_tick = due.map(|at| {
-                (
-                    at,
-                    self.wake_at(at, ctx, |call, ctx| {
-                        call.next_tick = None;
-                        call.play_out(ctx);
-                    }),
-                )
-            });
-        }
+        self.next_tick = self.rearmed(self.next_tick, due, ctx, |call, ctx| {
+            call.next_tick = None;
+            call.play_out(ctx);
+        });
     }
 
-    fn wake_at(
+    /// A timer for `due`: the one that is armed already if it has the same time, else a new one in its place.
+    fn rearmed(
         &self,
-        at: CallTime,
+        armed: Option<Alarm>,
+        due: Option<CallTime>,
         ctx: &mut Metered<Self>,
         wake: impl FnOnce(&mut Self, &mut Metered<Self>) + 'static,
-    ) -> SpawnHandle {
-        ctx.run_later(self.clock.at(at).saturating_duration_since(clock::now()), wake)
+    ) -> Option<Alarm> {
+        if due == armed.map(|(at, _)| at) {
+            return armed;
+        }
+        if let Some((_, timer)) = armed {
+            ctx.cancel_future(timer);
+        }
+        due.map(|at| (at, ctx.run_later(self.clock.at(at).saturating_duration_since(clock::now()), wake)))
     }
 }
 

@@ -5,18 +5,32 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::config::{self, AgentProvider, Config, LocalSpeech, OpenAiAudio};
+use crate::config::{self, AgentProvider, Business, Config, LocalSpeech, OpenAiAudio};
 use crate::engine::audio::Hz8k;
 use crate::providers::voice_agent::VoiceAgent;
-use crate::providers::voice_agent::local::{LocalAgent, LocalSettings, SpeechChoice};
+use crate::providers::voice_agent::local::{Greeting, LocalAgent, LocalSettings, SpeechChoice};
 use crate::providers::voice_agent::openai_realtime::{AudioFormat, NoiseReduction, OpenAiRealtime, OpenAiSettings};
 
-/// Builds the voice agent.
+/// Builds the voice agent. What it can make ready without a call, it makes ready on this thread's event loop.
 pub(super) fn agent(config: &Config) -> anyhow::Result<Arc<dyn VoiceAgent<Hz8k>>> {
     match config.agent.provider {
-        AgentProvider::Local => Ok(Arc::new(LocalAgent::new(&local(config)))),
+        AgentProvider::Local => {
+            let agent = LocalAgent::new(&local(config));
+            let (early, greetings) = (agent.clone(), greetings(config));
+            actix_rt::spawn(async move { early.prepare::<Hz8k>(greetings).await });
+            Ok(Arc::new(agent))
+        }
         AgentProvider::OpenAi => openai(config),
     }
+}
+
+/// The businesses' own greetings, in the form in which their calls will ask for them.
+fn greetings(config: &Config) -> Vec<Greeting> {
+    let greeting = |business: &Business| {
+        let (language, voice) = (business.language.clone(), business.voice.clone());
+        Some(Greeting { text: business.greeting.clone()?, language, voice })
+    };
+    config.business.iter().filter_map(greeting).collect()
 }
 
 fn local(config: &Config) -> LocalSettings {

@@ -8,7 +8,7 @@
 //! └── rejected/                   what the database will never take, one file per process start
 //! ```
 //!
-//! A segment is a sequence of [`line`]s. An append returns when the lines are on the disk (`fdatasync`), one
+//! A segment is a sequence of `line`s. An append returns when the lines are on the disk (`fdatasync`), one
 //! sync for the whole batch. A process never appends to the segments of an earlier one, so a torn line can
 //! only be the last of its segment, and such a line was never acknowledged. Order is kept; a segment goes
 //! only after everything in it is committed, so a crash at any moment writes records twice and loses none.

@@ -1,7 +1,7 @@
 //! `trunkline demo`: a whole call on loopback, with the real server and a carrier that is played.
 //!
 //! [`server`] starts the service in a folder of its own; [`twilio`] brings it a call; [`script`] is what the
-//! caller does; [`report`] says what came of it and whether each [`promise`] was kept.
+//! caller does; [`report`] says what came of it and whether each promise was kept.
 
 mod progress;
 mod promise;

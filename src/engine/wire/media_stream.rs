@@ -11,7 +11,7 @@
 //! texts (`"chunk": "2"`); both are taken. A `mark` comes back when the audio before it has been played, or
 //! taken back by `clear`.
 //!
-//! [`decode`] borrows from the message and writes audio into the caller's buffer: a `media` message allocates
+//! [`decode()`] borrows from the message and writes audio into the caller's buffer: a `media` message allocates
 //! nothing. An event that nobody knows is [`StreamMessage::Unknown`], not an error.
 //!
 //! Rules: twilio.com/docs/voice/media-streams/websocket-messages.
@@ -119,7 +119,7 @@ pub struct Media<'b> {
     pub chunk: Option<u64>,
     /// Where it stands in the stream, in milliseconds from its start.
     pub timestamp_ms: Option<u64>,
-    /// µ-law, any number of bytes up to [`MAX_PAYLOAD_BYTES`], in the buffer given to [`decode`].
+    /// µ-law, any number of bytes up to [`MAX_PAYLOAD_BYTES`], in the buffer given to [`decode()`].
     pub payload: &'b [u8],
 }
 

@@ -56,21 +56,17 @@ pub(super) struct Writer {
     data_dir: PathBuf,
     on_failure: OnFailure,
     create: CreateFile,
-    recordings: HashMap<u64, Recording>,
-    journals: HashMap<u64, Journal>,
+    recordings: HashMap<u64, OpenFile<Box<dyn Recorder>>>,
+    journals: HashMap<u64, OpenFile<File>>,
 }
 
-struct Recording {
+/// A file that is being written.
+struct OpenFile<F> {
     call: CallSid,
+    kind: CallFile,
     fate: Arc<Fate>,
-    /// `None` once the file was given up.
-    recorder: Option<Box<dyn Recorder>>,
-}
-
-struct Journal {
-    call: CallSid,
-    fate: Arc<Fate>,
-    file: Option<File>,
+    /// `None` once it was given up.
+    file: Option<F>,
 }
 
 impl Writer {
@@ -99,13 +95,13 @@ impl Writer {
             Job::OpenRecording { id, call, fate, record } => self.open_recording(id, call, fate, record),
             Job::Sound { id, piece } => self.record(id, &piece),
             Job::AgentCleared { id, at } => {
-                if let Some(recorder) = self.recordings.get_mut(&id).and_then(|recording| recording.recorder.as_mut()) {
+                if let Some(recorder) = self.recordings.get_mut(&id).and_then(|recording| recording.file.as_mut()) {
                     recorder.agent_cleared(at);
                 }
             }
             Job::FinishRecording { id, length } => self.finish_recording(id, length),
             Job::OpenJournal { id, call, fate } => self.open_journal(id, call, fate),
-            Job::Line { id, text } => self.write_line(id, text),
+            Job::Line { id, text } => self.write_line(id, &text),
             Job::FinishJournal { id } => drop(self.journals.remove(&id)),
             Job::Message { call, number, samples, write } => self.keep_message(&call, number, &samples, write),
             Job::Settle(settled) => {
@@ -117,56 +113,35 @@ impl Writer {
 
     fn open_recording(&mut self, id: u64, call: CallSid, fate: Arc<Fate>, record: Record) {
         let opened = self.create(&recording_name(&call)).map_err(FileError::from).and_then(record);
-        let recorder = self.kept_or_told(opened, &call, CallFile::Recording, &fate);
-        self.recordings.insert(id, Recording { call, fate, recorder });
+        let recording = OpenFile::new(opened, call, CallFile::Recording, fate, &self.on_failure);
+        self.recordings.insert(id, recording);
     }
 
     fn record(&mut self, id: u64, piece: &Piece) {
-        let Some(recording) = self.recordings.get_mut(&id) else { return };
-        let error = match recording.recorder.as_mut().map(|recorder| recorder.push(piece)) {
-            Some(Ok(())) => return,
-            Some(Err(error)) => Some(error),
-            None => None,
-        };
-        recording.recorder = None;
-        recording.fate.lose(1, &self.backlog);
-        if let Some(error) = error {
-            recording.fate.fail();
-            (self.on_failure)(CallFileFailure { call: &recording.call, file: CallFile::Recording, error: &error });
+        if let Some(recording) = self.recordings.get_mut(&id) {
+            recording.add(&self.backlog, &self.on_failure, |recorder| recorder.push(piece));
         }
     }
 
     fn finish_recording(&mut self, id: u64, length: Option<CallTime>) {
-        let Some(recording) = self.recordings.remove(&id) else { return };
-        let Some(recorder) = recording.recorder else { return };
-        if let Err(error) = recorder.finish(length) {
-            recording.fate.fail();
-            (self.on_failure)(CallFileFailure { call: &recording.call, file: CallFile::Recording, error: &error });
+        let Some(mut recording) = self.recordings.remove(&id) else { return };
+        if let Some(Err(error)) = recording.file.take().map(|recorder| recorder.finish(length)) {
+            recording.failed(&error, &self.on_failure);
         }
     }
 
     fn open_journal(&mut self, id: u64, call: CallSid, fate: Arc<Fate>) {
         let opened = self.create(&journal_name(&call)).map_err(FileError::from);
-        let file = self.kept_or_told(opened, &call, CallFile::Journal, &fate);
-        self.journals.insert(id, Journal { call, fate, file });
+        let journal = OpenFile::new(opened, call, CallFile::Journal, fate, &self.on_failure);
+        self.journals.insert(id, journal);
     }
 
     /// One write per line, so that a journal is whole up to the last line even after a kill.
-    fn write_line(&mut self, id: u64, text: String) {
-        let Some(journal) = self.journals.get_mut(&id) else { return };
+    fn write_line(&mut self, id: u64, text: &str) {
         let mut line = text.replace(['\n', '\r'], " ");
         line.push('\n');
-        let error = match journal.file.as_mut().map(|file| file.write_all(line.as_bytes())) {
-            Some(Ok(())) => return,
-            Some(Err(error)) => Some(error),
-            None => None,
-        };
-        journal.file = None;
-        journal.fate.lose(1, &self.backlog);
-        if let Some(error) = error {
-            journal.fate.fail();
-            let error = error.into();
-            (self.on_failure)(CallFileFailure { call: &journal.call, file: CallFile::Journal, error: &error });
+        if let Some(journal) = self.journals.get_mut(&id) {
+            journal.add(&self.backlog, &self.on_failure, |file| Ok(file.write_all(line.as_bytes())?));
         }
     }
 
@@ -188,17 +163,6 @@ impl Writer {
         }
     }
 
-    fn kept_or_told<T>(&self, opened: Result<T, FileError>, call: &CallSid, file: CallFile, fate: &Fate) -> Option<T> {
-        match opened {
-            Ok(opened) => Some(opened),
-            Err(error) => {
-                fate.fail();
-                (self.on_failure)(CallFileFailure { call, file, error: &error });
-                None
-            }
-        }
-    }
-
     /// Creates a file, and its directory if somebody removed that.
     fn create(&self, name: &Path) -> io::Result<File> {
         let path = self.data_dir.join(name);
@@ -206,6 +170,42 @@ impl Writer {
             make_private_folder(folder)?;
         }
         (self.create)(&path)
+    }
+}
+
+impl<F> OpenFile<F> {
+    /// A file that was just made, or could not be.
+    fn new(
+        opened: Result<F, FileError>,
+        call: CallSid,
+        kind: CallFile,
+        fate: Arc<Fate>,
+        on_failure: &OnFailure,
+    ) -> Self {
+        let mut new = Self { call, kind, fate, file: None };
+        match opened {
+            Ok(file) => new.file = Some(file),
+            Err(error) => new.failed(&error, on_failure),
+        }
+        new
+    }
+
+    /// Writes a piece. A file that can't take it is given up; that is told once, and what comes after it is lost.
+    fn add(&mut self, backlog: &Backlog, on_failure: &OnFailure, write: impl FnOnce(&mut F) -> Result<(), FileError>) {
+        let written = self.file.as_mut().map(write);
+        if matches!(written, Some(Ok(()))) {
+            return;
+        }
+        self.file = None;
+        self.fate.lose(1, backlog);
+        if let Some(Err(error)) = written {
+            self.failed(&error, on_failure);
+        }
+    }
+
+    fn failed(&self, error: &FileError, on_failure: &OnFailure) {
+        self.fate.fail();
+        on_failure(CallFileFailure { call: &self.call, file: self.kind, error });
     }
 }
 

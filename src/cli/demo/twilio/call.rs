@@ -7,11 +7,13 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::call_report::{CallReport, EndedBy};
-use super::carrier::{CallIdentity, CarrierError, Ringing};
+use super::carrier::CallIdentity;
+use super::carrier_error::CarrierError;
 use super::complaint::Complaint;
 use super::ear::Span;
 use super::http::Answer;
 use super::line::{End, Observed, Order, Shared};
+use super::ringing::Ringing;
 use super::twiml::Verb;
 use std::sync::Arc;
 

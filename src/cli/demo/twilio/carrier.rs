@@ -1,109 +1,18 @@
 //! The carrier: its account, its webhooks, and the calls that it brings.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use serde::Serialize;
-use thiserror::Error;
-use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio_tungstenite::client_async;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use url::{Url, form_urlencoded};
 
 use super::call::PhoneCall;
-use super::complaint::Complaint;
-use super::http::{self, Answer, HttpError, Request};
-use super::line::{Line, Shared};
-use super::message::Writer;
-use super::mouth::Mouth;
+use super::carrier_error::CarrierError;
+use super::http::{self, Answer, Request};
+use super::ringing::{Ringing, StreamOptions};
 use super::sid;
-use super::signature::sign;
-use super::twiml::{self, Connect, TwimlError, Verb};
+use super::signature::{Signature, sign};
+use super::twiml::{self, Verb};
 use crate::clock;
-use futures_util::SinkExt;
-
-/// How long a refused upgrade's answer is waited for.
-const UPGRADE_PATIENCE: Duration = Duration::from_secs(10);
-
-/// Why a call did not come about, or did not go as it was wanted.
-#[derive(Debug, Error)]
-pub enum CarrierError {
-    /// A URL that the carrier can't use.
-    #[error("{what} {url:?} can't be used: {why}")]
-    Url {
-        /// Which URL.
-        what: &'static str,
-        /// As it was given.
-        url: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A request that was not answered at all.
-    #[error("{what}: {error}")]
-    Http {
-        /// Which request.
-        what: &'static str,
-        /// What happened.
-        error: HttpError,
-    },
-    /// A request that was answered with something else than TwiML.
-    #[error("{what} was answered with HTTP {status} and content type {content_type:?}")]
-    Answer {
-        /// Which request.
-        what: &'static str,
-        /// The HTTP status.
-        status: u16,
-        /// The content type.
-        content_type: String,
-    },
-    /// TwiML that the carrier does not accept.
-    #[error("{what} was answered with bad TwiML: {error}")]
-    Twiml {
-        /// Which request.
-        what: &'static str,
-        /// What is wrong.
-        error: TwimlError,
-    },
-    /// The call was answered, but not with a media stream.
-    #[error("the call was not connected; the instructions are {0:?}")]
-    NotConnected(Vec<Verb>),
-    /// The WebSocket upgrade was refused.
-    #[error("31920: the upgrade was refused with HTTP {0}")]
-    UpgradeRefused(u16),
-    /// The WebSocket could not be opened for another reason.
-    #[error("31921: the media stream could not be opened: {0}")]
-    Upgrade(String),
-    /// The stream ended before what was waited for.
-    #[error("the stream ended while waiting for {waiting_for}")]
-    StreamEnded {
-        /// What was waited for.
-        waiting_for: &'static str,
-    },
-    /// What was waited for did not come.
-    #[error("waited {} ms for {waiting_for}", within.as_millis())]
-    TimedOut {
-        /// What was waited for.
-        waiting_for: &'static str,
-        /// How long.
-        within: Duration,
-    },
-}
-
-/// How a request is signed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Signature {
-    /// As it should be.
-    #[default]
-    Valid,
-    /// With another account's token.
-    Wrong,
-    /// Not at all.
-    Missing,
-}
 
 /// Which call, from whom, to whom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -120,25 +29,6 @@ impl CallIdentity {
     /// A call that never was before.
     pub fn fresh(from: &str, to: &str) -> Self {
         Self { call_sid: sid::fresh("CA"), from: from.to_owned(), to: to.to_owned() }
-    }
-}
-
-/// How a media stream is opened. The default is what the carrier does; the rest is for tests of the server's guard.
-#[derive(Clone, Debug)]
-pub struct StreamOptions {
-    /// The upgrade's signature.
-    pub signature: Signature,
-    /// What to send in `start` instead of the parameters in the TwiML.
-    pub parameters: Option<Vec<(String, String)>>,
-    /// A WebSocket subprotocol to ask for.
-    pub subprotocol: Option<&'static str>,
-    /// Whether `start` is sent, and audio after it.
-    pub start: bool,
-}
-
-impl Default for StreamOptions {
-    fn default() -> Self {
-        Self { signature: Signature::Valid, parameters: None, subprotocol: None, start: true }
     }
 }
 
@@ -284,7 +174,7 @@ impl FakeTwilio {
         .into()
     }
 
-    fn signed(&self, signature: Signature, url: &str, fields: &[(String, String)]) -> Option<String> {
+    pub(super) fn signed(&self, signature: Signature, url: &str, fields: &[(String, String)]) -> Option<String> {
         match signature {
             Signature::Valid => Some(sign(&self.auth_token, url, fields)),
             Signature::Wrong => Some(sign("another account's token", url, fields)),
@@ -293,7 +183,7 @@ impl FakeTwilio {
     }
 
     /// A URL of the server, which may be relative to that of the voice webhook.
-    fn resolve(&self, url: &str) -> Result<String, CarrierError> {
+    pub(super) fn resolve(&self, url: &str) -> Result<String, CarrierError> {
         let wrong = |error: url::ParseError| CarrierError::Url {
             what: "a URL in the TwiML",
             url: url.to_owned(),
@@ -304,7 +194,7 @@ impl FakeTwilio {
     }
 
     /// Where a URL leads: the address to connect to, the host to name, and the path and query to ask for.
-    fn route(&self, what: &'static str, url: &str) -> Result<(SocketAddr, String, String), CarrierError> {
+    pub(super) fn route(&self, what: &'static str, url: &str) -> Result<(SocketAddr, String, String), CarrierError> {
         let wrong = |why: &str| CarrierError::Url { what, url: url.to_owned(), why: why.to_owned() };
         let parsed = Url::parse(url).map_err(|error| wrong(&error.to_string()))?;
         let secure = |scheme: &str| matches!(scheme, "https" | "wss");
@@ -328,139 +218,8 @@ impl FakeTwilio {
     }
 }
 
-/// A call that has been answered with instructions.
-#[derive(Clone, Debug)]
-pub struct Ringing {
-    pub(super) carrier: FakeTwilio,
-    /// Which call.
-    pub call: CallIdentity,
-    /// What the server wants done.
-    pub verbs: Vec<Verb>,
-    /// How long the webhook took.
-    pub answered_after: Duration,
-}
-
-impl Ringing {
-    /// The media stream that the server wants, if it wants one.
-    pub fn stream(&self) -> Option<&Connect> {
-        match self.verbs.first() {
-            Some(Verb::Connect(connect)) => Some(connect),
-            _ => None,
-        }
-    }
-
-    /// Opens the media stream that the instructions ask for. A second time makes a second socket.
-    pub async fn connect(self, options: StreamOptions) -> Result<PhoneCall, CarrierError> {
-        let Some(stream) = self.stream().cloned() else {
-            return Err(CarrierError::NotConnected(self.verbs));
-        };
-        let stream_sid = sid::fresh("MZ");
-        let mut callbacks = Vec::new();
-        let mut socket = self.open(&stream.url, &options).await?;
-        let broken = |error: WsError| CarrierError::Upgrade(error.to_string());
-        let mut writer = Writer::new(&self.carrier.account_sid, &self.call.call_sid, &stream_sid);
-        socket.send(Message::text(writer.connected())).await.map_err(broken)?;
-        let shared = Shared::new(clock::now());
-        if options.start {
-            let parameters = options.parameters.as_deref().unwrap_or(&stream.parameters);
-            socket.send(Message::text(writer.start(parameters))).await.map_err(broken)?;
-            self.stream_event("stream-started", &stream_sid, &mut callbacks);
-        }
-        let (orders, received) = mpsc::unbounded_channel();
-        let line = Line {
-            shared: shared.clone(),
-            socket,
-            writer,
-            stream_sid: stream_sid.clone(),
-            orders: received,
-            started: options.start,
-            mouth: Mouth::default(),
-            frame: 1,
-        };
-        tokio::spawn(line.run());
-        Ok(PhoneCall { ringing: self, stream_sid, shared, orders, callbacks })
-    }
-
-    async fn open(
-        &self,
-        url: &str,
-        options: &StreamOptions,
-    ) -> Result<tokio_tungstenite::WebSocketStream<TcpStream>, CarrierError> {
-        let (address, _, _) = self.carrier.route("the stream's url", url)?;
-        let broken = |error: &dyn std::fmt::Display| CarrierError::Upgrade(error.to_string());
-        let mut request = url.into_client_request().map_err(|error| broken(&error))?;
-        let headers = request.headers_mut();
-        headers.insert("User-Agent", HeaderValue::from_static("Twilio.TmeWs/1.0"));
-        headers.insert(
-            "X-Forwarded-Proto",
-            HeaderValue::from_static(if url.starts_with("wss:") { "https" } else { "http" }),
-        );
-        if let Some(signed) = self.carrier.signed(options.signature, url, &[]) {
-            let signed = HeaderValue::from_str(&signed).map_err(|error| broken(&error))?;
-            headers.insert("X-Twilio-Signature", signed);
-        }
-        if let Some(subprotocol) = options.subprotocol {
-            headers.insert("Sec-WebSocket-Protocol", HeaderValue::from_static(subprotocol));
-        }
-        let connection = TcpStream::connect(address).await.map_err(|error| broken(&error))?;
-        connection.set_nodelay(true).map_err(|error| broken(&error))?;
-        let opened = tokio::time::timeout(UPGRADE_PATIENCE, client_async(request, connection)).await;
-        match opened {
-            Ok(Ok((socket, _))) => Ok(socket),
-            Ok(Err(WsError::Http(answer))) => Err(CarrierError::UpgradeRefused(answer.status().as_u16())),
-            Ok(Err(error)) => Err(broken(&error)),
-            Err(_) => Err(CarrierError::Upgrade("no answer to the upgrade".to_owned())),
-        }
-    }
-
-    /// Asks the `<Connect action>` how to go on, now that the server has ended the stream.
-    pub(super) async fn ask_action(&self) -> Result<Vec<Verb>, CarrierError> {
-        let Some(action) = self.stream().and_then(|stream| stream.action.as_deref()) else {
-            return Ok(Vec::new());
-        };
-        let what = "the action request";
-        let url = self.carrier.resolve(action)?;
-        let fields = self.carrier.call_fields(&self.call, "in-progress");
-        instructions(what, self.carrier.post(what, &url, &fields, Signature::Valid).await?)
-    }
-
-    /// Tells the stream's status callback, if there is one, what happened to the stream.
-    pub(super) fn stream_event(
-        &self,
-        event: &'static str,
-        stream_sid: &str,
-        callbacks: &mut Vec<JoinHandle<Option<Complaint>>>,
-    ) {
-        let Some(callback) = self.stream().and_then(|stream| stream.status_callback.clone()) else {
-            return;
-        };
-        let (carrier, call_sid, stream_sid) = (self.carrier.clone(), self.call.call_sid.clone(), stream_sid.to_owned());
-        callbacks.push(tokio::spawn(async move {
-            let fields = [
-                ("AccountSid", carrier.account_sid.clone()),
-                ("CallSid", call_sid),
-                ("StreamSid", stream_sid.clone()),
-                ("StreamName", stream_sid),
-                ("StreamEvent", event.to_owned()),
-                ("Timestamp", timestamp().timestamp().to_string()),
-            ]
-            .map(|(name, value)| (name.to_owned(), value));
-            let told = match carrier.resolve(&callback) {
-                Ok(url) => carrier.post("a stream callback", &url, &fields, Signature::Valid).await,
-                Err(error) => Err(error),
-            };
-            let answer = match told {
-                Ok(answer) if answer.is_success() => return None,
-                Ok(answer) => format!("HTTP {}", answer.status),
-                Err(error) => error.to_string(),
-            };
-            Some(Complaint::Webhook { what: format!("the stream callback {event}"), answer })
-        }));
-    }
-}
-
 /// The instructions in an answer: HTTP 200, XML, and nothing that the carrier does not know.
-fn instructions(what: &'static str, answer: Answer) -> Result<Vec<Verb>, CarrierError> {
+pub(super) fn instructions(what: &'static str, answer: Answer) -> Result<Vec<Verb>, CarrierError> {
     if answer.status != 200 || !matches!(answer.content_type.as_str(), "text/xml" | "application/xml") {
         let Answer { status, content_type, .. } = answer;
         return Err(CarrierError::Answer { what, status, content_type });
@@ -475,7 +234,8 @@ fn retries(url: &str) -> u32 {
     count.and_then(|(_, count)| count.parse().ok()).map_or(1, |count: u32| count.min(5))
 }
 
-fn timestamp() -> jiff::Zoned {
+/// Now, as a date.
+pub(super) fn timestamp() -> jiff::Zoned {
     let now = jiff::Timestamp::from_microsecond(clock::wall_micros()).unwrap_or_default();
     now.to_zoned(jiff::tz::TimeZone::UTC)
 }

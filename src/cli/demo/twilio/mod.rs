@@ -14,12 +14,14 @@
 mod call;
 mod call_report;
 mod carrier;
+mod carrier_error;
 mod complaint;
 mod ear;
 mod http;
 mod line;
 mod message;
 mod mouth;
+mod ringing;
 mod sid;
 mod signature;
 mod twiml;
@@ -28,13 +30,15 @@ mod xml;
 
 pub use call::PhoneCall;
 pub use call_report::{CallReport, EndedBy, MarkSeen};
-pub use carrier::{CallIdentity, CarrierError, FakeTwilio, Ringing, Signature, StreamOptions};
+pub use carrier::{CallIdentity, FakeTwilio};
+pub use carrier_error::CarrierError;
 pub use complaint::Complaint;
 pub use ear::{Cleared, Ear, Heard, Span, as_ms, sounds};
 pub use http::{Answer, HttpError, Request};
 pub use line::Observed;
+pub use ringing::{Ringing, StreamOptions};
 pub use sid::fresh as fresh_sid;
-pub use signature::sign;
+pub use signature::{Signature, sign};
 pub use twiml::{Connect, TwimlError, Verb};
 
 #[cfg(test)]

@@ -5,6 +5,18 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
+/// How a request is signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Signature {
+    /// As it should be.
+    #[default]
+    Valid,
+    /// With another account's token.
+    Wrong,
+    /// Not at all.
+    Missing,
+}
+
 /// The signature of a request to `url` with these form fields; none for a GET or a WebSocket upgrade.
 pub fn sign(auth_token: &str, url: &str, fields: &[(String, String)]) -> String {
     let mut sorted: Vec<&(String, String)> = fields.iter().collect();

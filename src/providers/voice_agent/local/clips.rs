@@ -1,7 +1,8 @@
 //! The spoken lines that come with the crate, and their words.
 //!
 //! Each is a headerless µ-law file at 16 kHz, so that a wideband call gets a wideband voice, made by
-//! `clips/make.sh` from `clips/lines.txt`; docs/voices.md names the voice and its licence. A line is decoded and converted once per process and rate.
+//! `clips/make.sh` from `clips/lines.txt`; docs/voices.md names the voice and its licence. A line is decoded and
+//! converted once per process and rate, at the start if [`warm_up`](super::warm_up) is called, else when it is first spoken.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,14 +21,21 @@ macro_rules! clips {
         }
 
         impl Clip {
-            /// Every line, with the name of its file.
-            #[cfg(test)]
-            const ALL: &[(Self, &str)] = &[$((Self::$name, $file),)*];
+            /// Every line.
+            pub(super) const ALL: &[Self] = &[$(Self::$name,)*];
 
             /// The words.
             pub(super) const fn text(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)*
+                }
+            }
+
+            /// The file's name, without its ending.
+            #[cfg(test)]
+            const fn file(self) -> &'static str {
+                match self {
+                    $(Self::$name => $file,)*
                 }
             }
 
@@ -135,14 +143,14 @@ mod tests {
         let lines: HashMap<&str, &str> =
             include_str!("clips/lines.txt").lines().map(|line| line.split_once('|').unwrap()).collect();
         assert_eq!(lines.len(), Clip::ALL.len());
-        for (clip, file) in Clip::ALL {
-            assert_eq!(lines.get(file), Some(&clip.text()), "{clip:?}");
+        for clip in Clip::ALL {
+            assert_eq!(lines.get(clip.file()), Some(&clip.text()), "{clip:?}");
         }
     }
 
     #[test]
     fn each_line_is_speech_at_telephone_level() {
-        for (clip, _) in Clip::ALL {
+        for clip in Clip::ALL {
             let samples = clip.decode();
             let seconds = samples.len() as f64 / f64::from(Hz16k::HZ);
             assert!((0.3..10.0).contains(&seconds), "{clip:?} lasts {seconds} s");
@@ -164,7 +172,7 @@ mod tests {
 
     #[test]
     fn all_files_together_stay_below_700_kilobytes() {
-        let bytes: usize = Clip::ALL.iter().map(|(clip, _)| clip.ulaw().len()).sum();
+        let bytes: usize = Clip::ALL.iter().map(|clip| clip.ulaw().len()).sum();
         assert!(bytes < 700_000, "{bytes} bytes");
     }
 

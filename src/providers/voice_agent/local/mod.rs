@@ -27,7 +27,7 @@ use crate::engine::call::Phrase;
 use super::{AgentBrief, AgentSession, Chunk, VoiceAgent};
 use clips::Clip;
 use session::Session;
-use tts::Speech;
+use tts::{Speech, Wanted};
 
 /// Samples that many calls share.
 type Sound = Arc<[i16]>;
@@ -68,6 +68,30 @@ impl LocalAgent {
     pub fn new(settings: &LocalSettings) -> Self {
         Self { speech: Arc::new(Speech::new(settings)) }
     }
+
+    /// Speaks businesses' own greetings into memory for calls at rate `R`, one after the other, so that the first
+    /// caller of each is greeted without delay. Returns when all are there; a call that comes earlier waits for
+    /// its own only. One that can't be spoken is tried again by its first call, and counted there.
+    pub async fn prepare<R: Rate>(&self, greetings: Vec<Greeting>) {
+        let spoken = greetings.into_iter().filter(|greeting| !greeting.text.trim().is_empty());
+        for Greeting { text, language, voice } in spoken.take(Speech::KEPT) {
+            if !self.speech.has_program() {
+                return;
+            }
+            self.speech.speak(Wanted { text, language, voice, hz: R::HZ }).await.ok(); // told when a call needs it
+        }
+    }
+}
+
+/// A business's own greeting, and how it is to be spoken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Greeting {
+    /// The words, as [`AgentBrief::greeting`].
+    pub text: String,
+    /// As [`AgentBrief::language`].
+    pub language: String,
+    /// As [`AgentBrief::voice`].
+    pub voice: Option<String>,
 }
 
 impl<R: Rate> VoiceAgent<R> for LocalAgent {
@@ -85,4 +109,12 @@ impl<R: Rate> VoiceAgent<R> for LocalAgent {
 /// The recording of a sentence that the engine speaks by itself, at rate `R`.
 pub fn phrase<R: Rate>(phrase: Phrase) -> Chunk<R> {
     Chunk::new(Clip::of_phrase(phrase).samples::<R>().to_vec())
+}
+
+/// Decodes every recording that comes with the crate, for calls at rate `R`. For a start, which it
+/// holds up for a moment: a call's own thread would else decode each line as it is first spoken, and be a frame late.
+pub fn warm_up<R: Rate>() {
+    for clip in Clip::ALL {
+        clip.samples::<R>();
+    }
 }

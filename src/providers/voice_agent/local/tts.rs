@@ -34,8 +34,6 @@ const RATES: [u32; 9] = [8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 
 /// Failures in a row after which the programs are left alone until the next start, so that a broken one
 /// doesn't make every caller wait.
 const FAILURES: u32 = 3;
-/// How many texts are kept at most.
-const KEPT: usize = 64;
 /// The level of speech, root mean square: -20 dBFS, as the clips.
 const LEVEL: f64 = 3_277.0;
 /// The highest peak: -1 dBFS.
@@ -85,6 +83,9 @@ pub(super) struct Speech {
 }
 
 impl Speech {
+    /// How many texts are kept at most: 64 greetings of 10 s at 8 kHz are 10 MB.
+    pub(super) const KEPT: usize = 64;
+
     /// The programs that `settings` allow, best first.
     pub(super) fn new(settings: &LocalSettings) -> Self {
         let model = settings.piper_model.clone().filter(|model| !model.as_os_str().is_empty());
@@ -133,7 +134,7 @@ impl Speech {
     fn place(&self, wanted: &Wanted) -> Arc<OnceCell<Sound>> {
         // A poisoned lock still guards a whole map: places are put in one by one.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT && !kept.contains_key(wanted) {
+        if kept.len() >= Self::KEPT && !kept.contains_key(wanted) {
             kept.clear();
         }
         Arc::clone(kept.entry(wanted.clone()).or_default())

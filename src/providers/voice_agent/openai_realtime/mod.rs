@@ -10,13 +10,13 @@
 //!                          │ delta ──▶ sound::Downlink ──▶ Chunk
 //! ```
 //!
-//! * [`session`] decides: a pure machine of the vendor's lifecycle, fed with messages, orders and its clock.
-//! * [`lifecycle`] is its backbone: what may be sent when, as types. [`responses`] knows which response is in
-//!   flight and what it brought, [`history`] what was said.
-//! * [`driver`] does: one task per call. It also holds what outlives a session: the caller's audio, and the
+//! * `session` decides: a pure machine of the vendor's lifecycle, fed with messages, orders and its clock.
+//! * `lifecycle` is its backbone: what may be sent when, as types. `responses` knows which response is in
+//!   flight and what it brought, `history` what was said.
+//! * `driver` does: one task per call. It also holds what outlives a session: the caller's audio, and the
 //!   successor that takes over before the vendor's time limit.
-//! * [`sound`] converts audio at the door; [`format_check`] finds out whether the vendor sends what it promised.
-//! * [`client_event`] and [`server_event`] are the wire; [`tools`] what the agent may do besides speaking.
+//! * `sound` converts audio at the door; `format_check` finds out whether the vendor sends what it promised.
+//! * `client_event` and `server_event` are the wire; `tools` what the agent may do besides speaking.
 //!
 //! The vendor's voice activity detector only proposes: with `turns = engine` it creates and interrupts no
 //! response, and one that begins unasked is cancelled.

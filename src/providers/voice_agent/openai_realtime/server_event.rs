@@ -10,7 +10,14 @@ use serde::Deserialize;
 
 use crate::engine::ids::ResponseId;
 
-use super::client_event::RESPONSE_TAG;
+mod body;
+mod echo;
+mod vendor_error;
+
+use body::{Created, ErrorBody, ItemBody, OutputItemBody, ResponseBody, SessionBody, TranscribedBody, TranscriptBody};
+
+pub(super) use echo::Echo;
+pub(super) use vendor_error::{VendorError, clean};
 
 /// One message of the vendor.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,118 +82,6 @@ pub(super) enum Status {
     #[default]
     #[serde(other)]
     Failed,
-}
-
-/// An error, as far as we repeat it: its message may hold words of the conversation, or half a key.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub(super) struct VendorError {
-    #[serde(default, rename = "type")]
-    kind: Option<String>,
-    #[serde(default)]
-    code: Option<String>,
-    #[serde(default)]
-    param: Option<String>,
-    #[serde(default)]
-    event_id: Option<String>,
-}
-
-impl VendorError {
-    /// The machine-readable code; empty where there is none.
-    pub(super) fn code(&self) -> &str {
-        self.code.as_deref().unwrap_or_default()
-    }
-
-    /// Our message that caused it, where the vendor says so.
-    pub(super) fn caused_by(&self) -> Option<&str> {
-        self.event_id.as_deref()
-    }
-
-    /// Whether no other session would fare better.
-    pub(super) fn is_final(&self) -> bool {
-        let kind = self.kind.as_deref().unwrap_or_default();
-        matches!(self.code(), "invalid_api_key" | "insufficient_quota" | "model_not_found" | "account_deactivated")
-            || matches!(self.code(), "billing_hard_limit_reached" | "beta_api_shape_disabled")
-            || matches!(kind, "authentication_error" | "insufficient_quota" | "permission_error")
-    }
-
-    /// Type, code and parameter, for the operator.
-    pub(super) fn describe(&self) -> String {
-        let words = [&self.kind, &self.code, &self.param];
-        let words: Vec<_> =
-            words.into_iter().flatten().map(|word| clean(word)).filter(|word| !word.is_empty()).collect();
-        if words.is_empty() { "unnamed error".to_owned() } else { words.join(" / ") }
-    }
-}
-
-/// What of the vendor's text may be repeated: the characters of an identifier.
-pub(super) fn clean(text: &str) -> String {
-    let legal = |c: &char| c.is_ascii_alphanumeric() || "_-.[]".contains(*c);
-    text.chars().filter(legal).take(64).collect()
-}
-
-/// The vendor's settings, as far as we insist on them. What is left out says nothing.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub(super) struct Echo {
-    #[serde(default, rename = "type")]
-    pub(super) kind: Option<String>,
-    #[serde(default)]
-    pub(super) instructions: Option<String>,
-    #[serde(default)]
-    pub(super) audio: EchoAudio,
-}
-
-/// `session.audio`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub(super) struct EchoAudio {
-    #[serde(default)]
-    pub(super) input: EchoInput,
-    #[serde(default)]
-    pub(super) output: EchoOutput,
-}
-
-/// `session.audio.input`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub(super) struct EchoInput {
-    #[serde(default)]
-    pub(super) format: EchoFormat,
-    #[serde(default)]
-    pub(super) turn_detection: Option<EchoTurnDetection>,
-    #[serde(default)]
-    pub(super) transcription: Option<EchoTranscription>,
-}
-
-/// `session.audio.output`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub(super) struct EchoOutput {
-    #[serde(default)]
-    pub(super) format: EchoFormat,
-}
-
-/// A `format` object.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub(super) struct EchoFormat {
-    #[serde(default, rename = "type")]
-    pub(super) kind: Option<String>,
-    #[serde(default)]
-    pub(super) rate: Option<u32>,
-}
-
-/// `turn_detection`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub(super) struct EchoTurnDetection {
-    #[serde(default, rename = "type")]
-    pub(super) kind: Option<String>,
-    #[serde(default)]
-    pub(super) create_response: Option<bool>,
-    #[serde(default)]
-    pub(super) interrupt_response: Option<bool>,
-}
-
-/// `transcription`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub(super) struct EchoTranscription {
-    #[serde(default)]
-    pub(super) model: Option<String>,
 }
 
 impl<'a> ServerEvent<'a> {
@@ -289,120 +184,6 @@ fn tool_call(body: OutputItemBody<'_>) -> ServerEvent<'_> {
         },
         _ => ServerEvent::Irrelevant,
     }
-}
-
-#[derive(Deserialize)]
-struct TranscriptBody<'a> {
-    #[serde(borrow)]
-    response_id: Cow<'a, str>,
-    #[serde(borrow)]
-    delta: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-struct SessionBody<T> {
-    session: T,
-}
-
-#[derive(Deserialize)]
-struct Created {
-    #[serde(default)]
-    expires_at: Option<i64>,
-}
-
-#[derive(Deserialize)]
-struct ErrorBody {
-    error: VendorError,
-}
-
-#[derive(Deserialize)]
-struct ItemBody<'a> {
-    #[serde(borrow)]
-    item_id: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-struct TranscribedBody<'a> {
-    #[serde(borrow)]
-    item_id: Cow<'a, str>,
-    transcript: String,
-    #[serde(default)]
-    logprobs: Option<Vec<LogProb>>,
-}
-
-#[derive(Deserialize)]
-struct LogProb {
-    logprob: f64,
-}
-
-impl TranscribedBody<'_> {
-    /// The geometric mean of the tokens' probabilities.
-    fn confidence(&self) -> Option<f32> {
-        let tokens = self.logprobs.as_ref().filter(|tokens| !tokens.is_empty())?;
-        let sum: f64 = tokens.iter().map(|token| token.logprob).sum();
-        let mean = (sum / tokens.len() as f64).exp();
-        mean.is_finite().then_some(mean.clamp(0.0, 1.0) as f32)
-    }
-}
-
-#[derive(Deserialize)]
-struct ResponseBody<'a> {
-    #[serde(borrow)]
-    response: ResponseObject<'a>,
-}
-
-#[derive(Deserialize)]
-struct ResponseObject<'a> {
-    #[serde(borrow)]
-    id: Cow<'a, str>,
-    #[serde(default)]
-    status: Option<Status>,
-    #[serde(default)]
-    status_details: Option<StatusDetails>,
-    #[serde(default)]
-    metadata: Option<Metadata>,
-}
-
-#[derive(Deserialize)]
-struct StatusDetails {
-    #[serde(default)]
-    error: Option<VendorError>,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    #[serde(default)]
-    trunkline_response: Option<String>,
-}
-
-impl Metadata {
-    fn tag(self) -> Option<ResponseId> {
-        // The field's name is the key that we send: one of them can't change alone.
-        const _: () = assert!(RESPONSE_TAG.len() == "trunkline_response".len());
-        self.trunkline_response?.parse().ok()
-    }
-}
-
-#[derive(Deserialize)]
-struct OutputItemBody<'a> {
-    #[serde(borrow)]
-    response_id: Cow<'a, str>,
-    #[serde(borrow)]
-    item: OutputItem<'a>,
-}
-
-#[derive(Deserialize)]
-struct OutputItem<'a> {
-    #[serde(borrow)]
-    id: Cow<'a, str>,
-    #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
-    #[serde(default)]
-    call_id: Option<String>,
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    arguments: Option<String>,
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::engine::audio::{
 use crate::engine::ids::{BusinessId, Digit};
 use crate::engine::prompt::PromptBuilder;
 use crate::providers::voice_agent::local::tts::scripted;
-use crate::providers::voice_agent::local::{LocalAgent, LocalSettings, SpeechChoice};
+use crate::providers::voice_agent::local::{Greeting, LocalAgent, LocalSettings, SpeechChoice};
 use crate::providers::voice_agent::{AgentSession, VoiceAgent};
 
 #[tokio::test]
@@ -211,6 +211,18 @@ async fn the_business_s_own_greeting_is_spoken_where_a_program_can() {
     call.respond(Ask::Greeting).await;
     assert!(call.words().starts_with("Reception, good morning. Please tell me how I can help you."));
     assert_eq!(call.counted(), 0);
+}
+
+#[tokio::test]
+async fn a_greeting_that_was_prepared_needs_no_program_any_more() {
+    let folder = TempDir::new().unwrap();
+    let agent = LocalAgent { speech: Arc::new(scripted(&folder, "cat $0.wav")) };
+    let AgentBrief { greeting, language, voice, .. } = brief(false);
+    agent.prepare::<Hz8k>(vec![Greeting { text: greeting.unwrap(), language, voice }]).await;
+    std::fs::remove_file(folder.path().join("speaker")).unwrap();
+    let mut call = TestCall::<Hz8k>::of(&agent, false).await;
+    call.respond(Ask::Greeting).await;
+    assert!(call.words().starts_with("Reception, good morning. Please tell me how I can help you."));
 }
 
 #[tokio::test]

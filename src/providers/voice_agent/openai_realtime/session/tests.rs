@@ -1,6 +1,6 @@
 use super::*;
 use crate::engine::audio::Hz8k;
-use crate::engine::call::{Speaker, Tool};
+use crate::engine::call::{Speaker, Tool, ToolCall, ToolResult, TurnOwner};
 use crate::engine::ids::BusinessId;
 use crate::engine::prompt::PromptBuilder;
 use crate::providers::voice_agent::AgentBrief;

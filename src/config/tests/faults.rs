@@ -1,0 +1,149 @@
+//! What is wrong is told, all at once, with its remedy.
+
+use super::*;
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    let start = Start::with_file(
+        "colour = 1\n[http]\nlisten = \"localhost\"\nlistn = 1\n[vad]\naggressiveness = 9\n[log]\nlevel = \"loud\"\n\
+         [playout]\nlead_ms = -1\npreroll_ms = \"soon\"",
+    )
+    .and("TRUNKLINE__DATABASE__POOL", "many")
+    .and("TRUNKLINE__NOWHERE", "1");
+    let mut paths = start.error_paths();
+    paths.sort();
+    assert_eq!(
+        paths,
+        [
+            "colour",
+            "database.pool",
+            "http.listen",
+            "http.listn",
+            "log.level",
+            "nowhere",
+            "playout.lead_ms",
+            "playout.preroll_ms",
+            "vad.aggressiveness",
+        ]
+    );
+}
+
+#[test]
+fn a_finding_names_the_line_the_value_and_the_remedy() {
+    let start = Start::with_file("[http]\n\nlisten = \"localhost\"");
+    let findings = start.load().unwrap_err();
+    let text = findings[0].to_string();
+    assert!(text.contains("error: http.listen") && text.contains("localhost"), "{text}");
+    assert!(text.contains("line 3") && text.contains("127.0.0.1:8080"), "{text}");
+}
+
+#[test]
+fn an_unknown_key_is_answered_with_the_nearest_known_one() {
+    assert!(Start::with_file("[http]\nlistn = \"127.0.0.1:1\"").remedy().contains("http.listen?"));
+    assert!(Start::with("TRUNKLINE__HTTP__LISTN", "x").remedy().contains("TRUNKLINE__HTTP__LISTEN?"));
+    let business = "[[business]]\nname = \"A\"\nnumber = \"*\"\ngreting = \"Hello\"";
+    assert!(Start::with_file(business).remedy().contains("business[0].greeting?"));
+}
+
+#[test]
+fn each_rule_is_kept() {
+    for (file, path) in [
+        ("http = 3", "http"),
+        ("[log.level]\nx = 1", "log.level"),
+        ("data_dir = \"\"", "data_dir"),
+        ("[http]\nlisten = \"127.0.0.1:8080\"\npublic_url = \"calls.example.com\"", "http.public_url"),
+        ("[http]\npublic_url = \"https://x.example/?a=1\"", "http.public_url"),
+        ("[openai]\nurl = \"ws://api.openai.com/v1/realtime\"", "openai.url"),
+        ("[openai]\nurl = \"https://api.openai.com/v1/realtime\"", "openai.url"),
+        ("[openai]\nmodel = \"\"", "openai.model"),
+        ("[openai]\nvad_threshold = 1.5", "openai.vad_threshold"),
+        ("[openai]\nconnect_timeout_ms = 9000", "silence.agent_ready_within_ms"),
+        ("[openai]\naudio = \"mp3\"", "openai.audio"),
+        ("[twilio]\napi_url = \"http://api.twilio.com\"", "twilio.api_url"),
+        ("[twilio]\naccount_sid = \"AC1\"", "twilio.account_sid"),
+        ("[agent]\nprovider = \"openai\"", "openai.api_key"),
+        ("[local]\nspeech = \"piper\"", "local.piper_model"),
+        ("[database]\nurl = \"mysql://h/x\"", "database.url"),
+        ("[playout]\nlead_ms = 201", "playout.lead_ms"),
+        ("[playout]\npreroll_ms = 2000\nmax_queue_ms = 1500", "playout.max_queue_ms"),
+        ("[vad]\naggressiveness = 4", "vad.aggressiveness"),
+        ("[vad]\nconfidence_threshold = nan", "vad.confidence_threshold"),
+        ("[vad]\nenergy_threshold = 0", "vad.energy_threshold"),
+        ("[silence]\nfiller_after_ms = 5000", "silence.retry_after_ms"),
+        ("[silence]\nretry_after_ms = 9000", "silence.give_up_after_ms"),
+        ("[endpoint]\nhangover_ms = 5000\nmax_utterance_ms = 4000", "endpoint.max_utterance_ms"),
+        ("[media]\nstart_timeout_ms = 0", "media.start_timeout_ms"),
+        ("business = 3", "business"),
+        ("[[business]]\nnumber = \"*\"", "business[0].name"),
+        ("[[business]]\nname = \"A\"", "business[0].number"),
+        ("[[business]]\nname = \"A\"\nnumber = \"12345\"", "business[0].number"),
+        ("[[business]]\nname = \"A\"\nnumber = \"*\"\nlanguage = \"\"", "business[0].language"),
+        (
+            "[[business]]\nname = \"A\"\nnumber = \"+15005550006\"\ntransfer_to = \"+15005550006\"",
+            "business[0].transfer_to",
+        ),
+        (
+            "[[business]]\nname = \"A\"\nnumber = \"*\"\n[[business]]\nname = \"A\"\nnumber = \"+15005550006\"",
+            "business[1].name",
+        ),
+        (
+            "[[business]]\nname = \"A\"\nnumber = \"*\"\n[[business]]\nname = \"B\"\nnumber = \"*\"",
+            "business[1].number",
+        ),
+        (
+            "[[business]]\nname = \"A\"\nnumber = \"+15005550006\"\n[[business]]\nname = \"B\"\nnumber = \"+15005550006\"",
+            "business[1].number",
+        ),
+        ("this is not toml", "(file)"),
+    ] {
+        assert_eq!(Start::with_file(file).error_paths(), [path], "{file}");
+    }
+}
+
+#[test]
+fn a_local_address_may_do_without_tls() {
+    let file = "[openai]\nurl = \"ws://127.0.0.1:9/v1\"\n[twilio]\napi_url = \"http://localhost:9\"";
+    assert_eq!(Start::with_file(file).config().openai.url.as_str(), "ws://127.0.0.1:9/v1");
+}
+
+#[test]
+fn strangers_are_let_in_only_with_a_token_and_tls() {
+    let open = Start::with("TRUNKLINE__HTTP__LISTEN", "0.0.0.0:8080");
+    assert_eq!(open.error_paths(), ["twilio.auth_token", "http.public_url"]);
+    let open = open.and("TWILIO_AUTH_TOKEN", "t0ken").and("TRUNKLINE__HTTP__PUBLIC_URL", "http://calls.example.com");
+    assert_eq!(open.error_paths(), ["http.public_url"]);
+    let open = Start::with("TRUNKLINE__HTTP__LISTEN", "0.0.0.0:8080")
+        .and("TWILIO_AUTH_TOKEN", "t0ken")
+        .and("TRUNKLINE__HTTP__PUBLIC_URL", "https://calls.example.com");
+    assert_eq!(open.config().twilio_tokens().count(), 1);
+    let unsigned = open.and("TRUNKLINE__TWILIO__VALIDATE_SIGNATURES", "false");
+    assert_eq!(unsigned.error_paths(), ["twilio.validate_signatures"]);
+}
+
+#[test]
+fn aggressiveness_0_is_told_as_a_warning() {
+    let (_, warnings) = Start::with("TRUNKLINE__VAD__AGGRESSIVENESS", "0").load().unwrap();
+    assert!(warnings.iter().any(|finding| finding.path == "vad.aggressiveness"));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told() {
+    assert_eq!(Start::with("TRUNKLINE_CONFIG", "/nowhere/x.toml").error_paths(), ["(file)"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_file_makes_loading_panic(text in "(\\[{0,2}(http|business|log|x)\\]{0,2}\n|[a-z_.]{1,12} ?= ?[-0-9a-z\"*+.]{0,9}\n){0,8}") {
+        let mut layers = Layers::shipped();
+        layers.lay_file(Path::new("x.toml"), &text);
+        let (config, indices) = super::super::typed::read(&mut layers);
+        super::super::check::check(&config, &indices);
+    }
+
+    #[test]
+    fn no_variable_makes_loading_panic(name in "(HTTP|LOG|BUSINESS|_|__|LISTEN|LEVEL|X){0,5}", value: String) {
+        Start::with(&format!("TRUNKLINE__{name}"), &value).load().ok();
+    }
+}
