@@ -158,25 +158,31 @@ impl TwilioStream {
         };
         self.encoder = Some(StreamEncoder::new(&start.stream_sid));
         self.state = State::Admitting { early: Vec::new() };
-        let door = Arc::clone(&self.door);
-        let reserved = async move { door.reserve(&admission).await.map(|reservation| (admission, reservation)) };
-        ctx.spawn(reserved.into_actor(self).map(|reserved, stream, ctx| match reserved {
-            Err(why) => stream.refuse(why, ctx),
-            Ok((admission, reservation)) => {
-                let port = StreamPort::new(ctx.address());
-                let plan = (stream.door.plan)(admission, reservation, Box::new(port));
-                stream.begin(CallActor::answer(plan));
+        let (door, stream) = (Arc::clone(&self.door), ctx.address());
+        // Not a future of this socket's: once the call is claimed it is a call, and its end is told, even if the
+        // caller has left by then.
+        actix_rt::spawn(async move {
+            let reservation = match door.reserve(&admission).await {
+                Ok(reservation) => reservation,
+                Err(why) => return stream.do_send(Admitted(Err(why))),
+            };
+            let port = StreamPort::new(stream.clone());
+            let call = CallActor::answer((door.plan)(admission, reservation, Box::new(port)));
+            if stream.send(Admitted(Ok(call.clone()))).await.is_err() {
+                call.do_send(MediaClosed { faults: 0, refused_frames: 0 });
             }
-        }));
+        });
     }
 
     fn begin(&mut self, call: Addr<CallActor<Hz8k>>) {
-        let early = match std::mem::replace(&mut self.state, State::Live { call: call.clone() }) {
-            State::Admitting { early } => early,
-            State::Waiting | State::Live { .. } | State::Closed => Vec::new(),
-        };
-        for audio in early {
-            call.do_send(audio); // a few, once: they are the caller's first words
+        match std::mem::replace(&mut self.state, State::Live { call: call.clone() }) {
+            State::Admitting { early } => {
+                for audio in early {
+                    call.do_send(audio); // a few, once: they are the caller's first words
+                }
+            }
+            State::Waiting | State::Live { .. } => {}
+            State::Closed => self.leave(),
         }
     }
 
@@ -315,6 +321,22 @@ impl StreamHandler<Result<Frame, ProtocolError>> for TwilioStream {
                 self.fault("protocol", ctx);
                 self.close(CloseCode::Protocol, "not a WebSocket frame", ctx);
             }
+        }
+    }
+}
+
+/// Whether the call begins: it was reserved and claimed, or refused.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Admitted(Result<Addr<CallActor<Hz8k>>, Refusal>);
+
+impl Handler<Admitted> for TwilioStream {
+    type Result = ();
+
+    fn handle(&mut self, Admitted(admitted): Admitted, ctx: &mut Ctx) {
+        match admitted {
+            Ok(call) => self.begin(call),
+            Err(why) => self.refuse(why, ctx),
         }
     }
 }
