@@ -71,7 +71,7 @@ pub async fn voice(
     service: web::Data<Webhooks>,
 ) -> Result<HttpResponse, Refused> {
     let signed = Signed::read("/twilio/voice", &request, body, &service).await?;
-    let call = VoiceWebhook::from_form(&signed.form()?)?;
+    let call = signed.webhook(VoiceWebhook::from_form)?;
     let business = call.to.number().and_then(|number| service.config.business_for(number));
     let Some(business) = business else {
         service.telemetry.record(Event::CallRefused { why: Refusal::UnknownNumber });
@@ -117,9 +117,9 @@ pub async fn status(
     service: web::Data<Webhooks>,
 ) -> Result<HttpResponse, Refused> {
     let signed = Signed::read("/twilio/status", &request, body, &service).await?;
-    let webhook = StatusWebhook::from_form(&signed.form()?)?;
+    let webhook = signed.webhook(StatusWebhook::from_form)?;
     let change = signed.identified(webhook.change(clock::wall_micros()));
-    apply(&service, change).await?;
+    apply(&service, change).await.map_err(|refused| signed.refused(refused))?;
     if webhook.status.is_final() {
         metered::order(&service.registry, CarrierEnded(webhook.call_sid));
     }
@@ -133,7 +133,7 @@ pub async fn stream_ended(
     service: web::Data<Webhooks>,
 ) -> Result<HttpResponse, Refused> {
     let signed = Signed::read("/twilio/stream-ended", &request, body, &service).await?;
-    let webhook = StreamEndedWebhook::from_form(&signed.form()?)?;
+    let webhook = signed.webhook(StreamEndedWebhook::from_form)?;
     if let Some(change) = webhook.change(clock::wall_micros()) {
         note_status(&service, signed.identified(change)).await;
     }
@@ -175,7 +175,7 @@ pub async fn stream_status(
     service: web::Data<Webhooks>,
 ) -> Result<HttpResponse, Refused> {
     let signed = Signed::read("/twilio/stream-status", &request, body, &service).await?;
-    let webhook = StreamStatusWebhook::from_form(&signed.form()?)?;
+    let webhook = signed.webhook(StreamStatusWebhook::from_form)?;
     if webhook.event == StreamEvent::Failed {
         service.telemetry.record(Event::MediaFault { kind: "reported_by_carrier" });
     }
