@@ -30,8 +30,7 @@ pub(super) enum Step {
 impl CallMachine {
     /// From `since` on, the agent owes speech.
     pub(super) fn owe(&mut self, since: CallTime, ask: Ask) {
-        let greets_first = self.owed.as_ref().is_some_and(|owed| owed.ask == Ask::Greeting && !owed.was_asked);
-        if greets_first {
+        if self.owed.as_ref().is_some_and(|owed| owed.ask == Ask::Greeting) {
             return; // the greeting answers whatever the caller said into the quiet
         }
         self.owed = Some(Owed { ask, since, was_asked: false, is_second_try: false, step: Step::Filler });

@@ -94,6 +94,28 @@ fn hello_into_the_quiet_does_not_cost_the_greeting() {
 }
 
 #[test]
+fn hello_before_the_agent_is_ready_is_one_turn_whoever_hears_it() {
+    for vendor_hears in [true, false] {
+        let mut call = TestCall::ringing();
+        call.tell(Input::Answered).after(200).caller_starts(Detector::Own);
+        call.after(300).tell(Input::AgentReady { detects_turns: true });
+        assert!(call.asked().is_empty(), "the caller speaks");
+        call.after(300).caller_stops(Detector::Own);
+        assert_eq!(call.asked(), [(R1, Ask::Greeting)]);
+        if vendor_hears {
+            call.caller_starts(Detector::Vendor).caller_stops(Detector::Vendor);
+            call.tell(Input::CallerText { text: "Hello?".into(), confidence: None });
+        }
+        call.agent_speaks(R1, "Good morning.", 900).is_heard(R1);
+        call.run_to_deadline();
+        let words = if vendor_hears { "caller: Hello?" } else { "caller: " };
+        let turns = call.turns();
+        assert!(turns.len() == 2 && turns.iter().any(|turn| turn == words), "{turns:?}");
+        assert_eq!(call.asked().iter().filter(|(_, ask)| *ask != Ask::Reprompt).count(), 1);
+    }
+}
+
+#[test]
 fn speech_that_goes_on_into_the_greeting_interrupts_it_after_its_protection() {
     let mut call = TestCall::ringing();
     call.tell(Input::Answered).tell(Input::AgentReady { detects_turns: true });
