@@ -202,6 +202,22 @@ impl CallMachine {
         self.reprompts = 0;
     }
 
+    /// What the lost agent heard the next one does not know: the words that were to come won't, and an utterance
+    /// that it alone heard has no end.
+    pub(super) fn vendor_stops_listening(&mut self, now: CallTime) {
+        self.caller.heard_by_vendor = None;
+        for said in &mut self.caller.awaiting_words {
+            said.words_due = now;
+        }
+        if self.caller.heard_by_us.is_none()
+            && let Some(started) = self.caller.utterance.take()
+        {
+            self.caller.awaiting_words.push_back(Said { started, ended: now, words_due: now, was_missed: false });
+            self.owe(now, Ask::Again);
+        }
+        self.await_words();
+    }
+
     pub(super) fn await_words(&mut self) {
         match self.caller.awaiting_words.front() {
             Some(said) => self.deadlines.set(Timer::Transcript, said.words_due),

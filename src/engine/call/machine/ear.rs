@@ -18,7 +18,6 @@ impl CallMachine {
         entry.first_out = Some(now);
         let origin = entry.origin.clone();
         if let Origin::Agent(ask) = origin {
-            self.reconnects = 0;
             self.first_audio(now, response, &ask, out);
         }
         if self.caller.is_speaking() {

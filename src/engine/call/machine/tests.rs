@@ -193,6 +193,28 @@ fn a_refused_agent_is_not_asked_twice_and_a_dropped_one_is_replaced() {
 }
 
 #[test]
+fn an_agent_that_is_lost_in_every_sentence_is_given_up() {
+    let mut call = TestCall::greeted();
+    call.caller_says("Hello?");
+    for response in [2, 3, 4].map(ResponseId::from_engine) {
+        assert_eq!(call.ended(), None);
+        call.agent_speaks_on(response, "Hello, how", 600).tell(Input::AgentLost(AgentLoss::Dropped));
+        call.tell(Input::AgentReady { detects_turns: true });
+    }
+    assert!(call.has_said(Phrase::Apology));
+    assert_eq!(call.count(&Output::ConnectAgent), 3);
+}
+
+#[test]
+fn an_utterance_whose_listener_is_lost_is_over_and_owed_an_answer() {
+    let mut call = TestCall::greeted();
+    call.caller_starts(Detector::Vendor).after(400).tell(Input::AgentLost(AgentLoss::Dropped));
+    call.clear_log().tell(Input::Deadline).after(300).tell(Input::AgentReady { detects_turns: true });
+    assert_eq!(call.turns(), ["caller: "]);
+    assert_eq!(call.asked(), [(R2, Ask::Again)]);
+}
+
+#[test]
 fn a_silent_caller_is_asked_twice_then_told_goodbye() {
     let mut call = TestCall::greeted();
     for _ in 0..2 {
