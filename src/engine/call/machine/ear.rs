@@ -29,7 +29,8 @@ impl CallMachine {
         if self.stats.first_audio.is_none() {
             self.stats.first_audio = Some(now.since(self.answered_at));
         }
-        let Some(owed) = self.owed.take() else { return };
+        let pays = |asked: Option<ResponseId>| asked.is_none_or(|asked| asked == response);
+        let Some(owed) = self.owed.take_if(|owed| owed.was_asked && pays(owed.response)) else { return };
         self.deadlines.clear(Timer::OwedSpeech);
         let after = now.since(owed.since);
         if *ask != Ask::Greeting {

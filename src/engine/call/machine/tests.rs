@@ -215,6 +215,20 @@ fn an_utterance_whose_listener_is_lost_is_over_and_owed_an_answer() {
 }
 
 #[test]
+fn only_the_response_that_was_asked_for_pays_what_is_owed() {
+    let mut call = TestCall::greeted();
+    call.caller_says("Connect me.").tell(Input::ResponseStarted(R2));
+    call.tell(Input::AgentAudio { response: R2, length: ms(4_000) });
+    call.tell(tool(Tool::Unusable { complaint: "no".into() }));
+    call.tell(Input::ResponseEnded { response: R2, outcome: ResponseOutcome::Completed });
+    assert_eq!(call.asked().last(), Some(&(ResponseId::from_engine(3), Ask::Answer)));
+    call.tell(Input::PlayoutStarted(R2)).run_to_deadline();
+    assert!(!call.has_said(Phrase::Filler), "the agent is being heard");
+    call.is_heard(R2).run_to_deadline();
+    assert!(call.has_said(Phrase::Filler), "and then it is not");
+}
+
+#[test]
 fn a_silent_caller_is_asked_twice_then_told_goodbye() {
     let mut call = TestCall::greeted();
     for _ in 0..2 {
