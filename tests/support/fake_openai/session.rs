@@ -58,9 +58,21 @@ struct Active {
     id: String,
     metadata: Value,
     steps: VecDeque<Step>,
+    /// How many chunks come after a cancel.
+    late: usize,
     is_held: bool,
     due: Instant,
     output: Vec<Value>,
+}
+
+impl Active {
+    fn next_is_audio(&self) -> bool {
+        matches!(self.steps.front(), Some(Step::Audio { .. }))
+    }
+
+    fn next_is_end(&self) -> bool {
+        matches!(self.steps.front(), None | Some(Step::End(_)))
+    }
 }
 
 enum Step {
@@ -127,6 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.error(&error, Value::Null).await;
             self.close(code, "").await;
         } else {
+            tokio::time::sleep(self.script.created_after).await;
             self.say(json!({ "type": "session.created", "session": self.settings })).await;
         }
         while !self.is_over {
@@ -375,6 +388,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.complain(format!("cancels {id} twice"));
         }
         if self.active.as_ref().is_some_and(|active| active.id == id) {
+            self.say_late_chunks().await;
             return self.end_response("cancelled", json!({ "type": "cancelled", "reason": "client_cancelled" })).await;
         }
         if !self.ended.contains(&id) {
@@ -382,6 +396,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         let error = ErrorScript::new("invalid_request_error", "response_cancel_not_active");
         self.error(&error, event["event_id"].clone()).await;
+    }
+
+    /// What was under way when the cancel came.
+    async fn say_late_chunks(&mut self) {
+        while let Some(active) = self.active.as_mut().filter(|active| active.late > 0 && !active.next_is_end()) {
+            active.late -= usize::from(active.next_is_audio());
+            self.step().await;
+        }
     }
 
     async fn create_response(&mut self, event: &Value) {
@@ -401,6 +423,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             id: id.clone(),
             metadata: metadata.clone(),
             steps,
+            late: answer.late,
             is_held: false,
             due: Instant::now(),
             output: Vec::new(),
@@ -475,7 +498,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             if answer.then.is_some_and(|(after, _)| after == *chunks) {
                 steps.extend(answer.then.map(|(_, then)| Step::Then(then)));
             }
-            let upto = words.len() * (number + 1) / pieces.len();
+            // Speech runs at an even number of letters per second; a word comes when it begins.
+            let letters = text.len() * (number + 1) / pieces.len();
+            let begins = |word: usize| words[..word].iter().map(|word| word.len()).sum::<usize>();
+            let upto = (spoken..words.len()).find(|word| begins(*word) >= letters).unwrap_or(words.len());
             if upto > spoken {
                 let delta = words[spoken..upto].concat();
                 steps.push_back(Step::Say(place(
