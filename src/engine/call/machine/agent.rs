@@ -14,7 +14,8 @@ use super::asking::again;
 use super::ending::Ending;
 use super::{Agent, CallMachine};
 
-/// How many lost agents one call replaces before it gives up; the count starts anew when an agent speaks.
+/// How many lost agents one call replaces before it gives up; the count starts anew when an agent has finished a
+/// response.
 const RECONNECTS: u32 = 2;
 
 impl CallMachine {
@@ -76,6 +77,9 @@ impl CallMachine {
             }
             Some(entry) => {
                 entry.is_generating = false;
+                if entry.origin != Origin::Engine && outcome == ResponseOutcome::Completed {
+                    self.reconnects = 0;
+                }
                 out.push(Output::FinishPlayout(response));
             }
         }
@@ -101,12 +105,12 @@ impl CallMachine {
         if self.ending.is_some() {
             return self.end_if_drained(now, out);
         }
+        self.vendor_stops_listening(now);
         match &mut self.owed {
             Some(owed) => owed.was_asked = false,
             None if was_cut_short => self.owe(now, Ask::Again),
             None => {}
         }
-        self.caller.heard_by_vendor = None;
         if loss == AgentLoss::Refused || self.reconnects >= RECONNECTS {
             return self.give_up(now, out);
         }

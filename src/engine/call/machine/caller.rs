@@ -41,6 +41,8 @@ pub(super) struct Said {
     pub(super) started: CallTime,
     pub(super) ended: CallTime,
     pub(super) words_due: CallTime,
+    /// Whether it ended while no vendor listened: one that keeps what it missed hears it again.
+    pub(super) was_missed: bool,
 }
 
 impl CallMachine {
@@ -147,9 +149,7 @@ impl CallMachine {
         if by == Detector::Own && self.is_echo(onset, ended) {
             return self.ask_if_due(now, out);
         }
-        let words_due = now + ms(self.settings.limits.transcript_wait_ms);
-        self.caller.awaiting_words.push_back(Said { started, ended: ended.max(started), words_due });
-        self.await_words();
+        self.expect_words(now, by, started, ended);
         self.caller_is_there();
         // Speech that did not stop the agent ("mhm", or a "hello?" before the greeting) needs no answer.
         if matches!(self.floor(), Floor::Free) && self.ledger.audible().is_none() {
@@ -158,10 +158,31 @@ impl CallMachine {
         self.ask_if_due(now, out);
     }
 
-    /// Our detector interrupted the agent, but the vendor, whose turns count, heard nothing: without this,
-    /// both sides would wait for each other.
+    /// The words of an utterance are to come. A vendor that catches up with what was said before it listened
+    /// tells of an utterance that is known already.
+    fn expect_words(&mut self, now: CallTime, by: Detector, started: CallTime, ended: CallTime) {
+        let words_due = now + ms(self.settings.limits.transcript_wait_ms);
+        let was_missed = by == Detector::Own;
+        match self.caller.awaiting_words.iter_mut().find(|said| said.was_missed && !was_missed) {
+            Some(said) => (said.words_due, said.was_missed) = (words_due, false),
+            None => {
+                let ended = ended.max(started);
+                self.caller.awaiting_words.push_back(Said { started, ended, words_due, was_missed });
+            }
+        }
+        self.await_words();
+    }
+
+    /// Our detector interrupted the agent, or heard the caller before the vendor listened, but the vendor, whose
+    /// turns count, heard nothing: without this, both sides would wait for each other.
     pub(super) fn other_detector_ended(&mut self, now: CallTime, ended: CallTime, out: &mut Vec<Output>) {
-        let nobody_else_heard = self.caller.heard_by_vendor.is_none() && self.owed.is_none();
+        let nobody_else_hears = self.caller.heard_by_vendor.is_none();
+        if let Some(started) = self.caller.utterance.take_if(|_| nobody_else_hears) {
+            self.expect_words(now, Detector::Own, started, ended);
+            self.caller_is_there();
+            self.ask_if_due(now, out);
+        }
+        let nobody_else_heard = nobody_else_hears && self.owed.is_none();
         if std::mem::take(&mut self.caller.interrupted_for_us) && nobody_else_heard && self.in_flight.is_none() {
             self.owe(ended, Ask::Answer);
             self.ask_if_due(now, out);
@@ -181,6 +202,22 @@ impl CallMachine {
         self.reprompts = 0;
     }
 
+    /// What the lost agent heard the next one does not know: the words that were to come won't, and an utterance
+    /// that it alone heard has no end.
+    pub(super) fn vendor_stops_listening(&mut self, now: CallTime) {
+        self.caller.heard_by_vendor = None;
+        for said in &mut self.caller.awaiting_words {
+            said.words_due = now;
+        }
+        if self.caller.heard_by_us.is_none()
+            && let Some(started) = self.caller.utterance.take()
+        {
+            self.caller.awaiting_words.push_back(Said { started, ended: now, words_due: now, was_missed: false });
+            self.owe(now, Ask::Again);
+        }
+        self.await_words();
+    }
+
     pub(super) fn await_words(&mut self) {
         match self.caller.awaiting_words.front() {
             Some(said) => self.deadlines.set(Timer::Transcript, said.words_due),
@@ -197,7 +234,7 @@ impl CallMachine {
         if text.trim().is_empty() {
             return; // a noise that the recogniser found no words in
         }
-        let said = said.unwrap_or(Said { started: now, ended: now, words_due: now });
+        let said = said.unwrap_or(Said { started: now, ended: now, words_due: now, was_missed: false });
         self.store_caller_turn(said, text, confidence, out);
     }
 
@@ -207,7 +244,7 @@ impl CallMachine {
         // A caller who hangs up while speaking leaves an utterance that never ended.
         let cut_off = self.caller.utterance.take_if(|_| said.is_none());
         let started = cut_off.unwrap_or(now - length);
-        let said = said.unwrap_or(Said { started, ended: now, words_due: now });
+        let said = said.unwrap_or(Said { started, ended: now, words_due: now, was_missed: false });
         let text = format!("(spoken message of {}.{} s)", length.as_secs(), length.subsec_millis() / 100);
         self.store_caller_turn(said, text, None, out);
     }

@@ -5,6 +5,7 @@ use crate::engine::time::CallTime;
 use super::super::deadlines::Timer;
 use super::super::event::{AgentLoss, Ask, Farewell, Note, Output, Phrase};
 use super::super::hangup::HangupCause;
+use super::super::heard::Origin;
 use super::asking::{Step, again};
 use super::ending::Ending;
 use super::{Agent, CallMachine, Phase, ms};
@@ -35,9 +36,14 @@ impl CallMachine {
     }
 
     pub(super) fn speech_is_owed(&mut self, now: CallTime, out: &mut Vec<Output>) {
+        let is_heard = self.ledger.entries().iter().any(|entry| entry.origin != Origin::Engine && entry.is_audible());
         let Some(owed) = self.owed.as_mut() else { return };
-        let (since, step) = (owed.since, owed.step);
         let silence = &self.settings.silence;
+        if is_heard {
+            owed.since = now; // nobody is silent yet: the speech that is owed comes behind this
+            return self.deadlines.set(Timer::OwedSpeech, now + ms(silence.filler_after_ms));
+        }
+        let (since, step) = (owed.since, owed.step);
         out.push(Output::Note(Note::AgentOwesSpeech));
         match step {
             Step::Filler => {
