@@ -27,7 +27,7 @@ impl Caller {
         self.heard_by_us.is_some() || self.heard_by_vendor.is_some()
     }
 
-    pub(super) fn heard_by(&mut self, detector: Detector) -> &mut Option<CallTime> {
+    fn heard_by(&mut self, detector: Detector) -> &mut Option<CallTime> {
         match detector {
             Detector::Own => &mut self.heard_by_us,
             Detector::Vendor => &mut self.heard_by_vendor,
@@ -45,7 +45,7 @@ pub(super) struct Said {
 
 impl CallMachine {
     /// Whose detector opens and closes the caller's utterances.
-    pub(super) fn ears(&self) -> Detector {
+    fn ears(&self) -> Detector {
         match self.agent {
             Agent::Ready { detects_turns: true } => Detector::Vendor,
             _ => Detector::Own,
@@ -86,7 +86,7 @@ impl CallMachine {
         }
     }
 
-    pub(super) fn floor(&self) -> Floor {
+    fn floor(&self) -> Floor {
         if self.ending.as_ref().is_some_and(|ending| !ending.is_revocable) {
             return Floor::Free; // the engine's last words; nobody would answer the caller
         }
@@ -103,7 +103,7 @@ impl CallMachine {
     }
 
     /// The caller has the floor: whatever was not heard is thrown away everywhere.
-    pub(super) fn interrupt(&mut self, now: CallTime, onset: CallTime, out: &mut Vec<Output>) {
+    fn interrupt(&mut self, now: CallTime, onset: CallTime, out: &mut Vec<Output>) {
         out.push(Output::ClearPlayout);
         if let Some(playing) = self.ledger.entries().iter().find(|entry| entry.first_out.is_some()) {
             let reaction = now.since(onset);
@@ -160,7 +160,7 @@ impl CallMachine {
 
     /// Our detector interrupted the agent, but the vendor, whose turns count, heard nothing: without this,
     /// both sides would wait for each other.
-    pub(super) fn other_detector_ended(&mut self, now: CallTime, ended: CallTime, out: &mut Vec<Output>) {
+    fn other_detector_ended(&mut self, now: CallTime, ended: CallTime, out: &mut Vec<Output>) {
         let nobody_else_heard = self.caller.heard_by_vendor.is_none() && self.owed.is_none();
         if std::mem::take(&mut self.caller.interrupted_for_us) && nobody_else_heard && self.in_flight.is_none() {
             self.owe(ended, Ask::Answer);
@@ -168,7 +168,7 @@ impl CallMachine {
         }
     }
 
-    pub(super) fn is_echo(&self, onset: CallTime, ended: CallTime) -> bool {
+    fn is_echo(&self, onset: CallTime, ended: CallTime) -> bool {
         let settings = &self.settings.barge_in;
         let Some(quiet_since) = self.playout_ended_at else { return false };
         onset.since(quiet_since) < ms(settings.post_playout_protection_ms)
@@ -176,7 +176,7 @@ impl CallMachine {
             && self.last_barge_in != self.playout_ended_at
     }
 
-    pub(super) fn caller_is_there(&mut self) {
+    fn caller_is_there(&mut self) {
         self.agent_turns_in_a_row = 0;
         self.reprompts = 0;
     }
