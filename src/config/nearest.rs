@@ -42,7 +42,8 @@ mod tests {
 
     #[test]
     fn a_slip_of_the_finger_finds_its_key() {
-        let known = ["http.listen", "http.public_url", "log.level", "vad.aggressiveness", "recording.dir", "spool.dir"];
+        let known =
+            ["http.listen", "http.public_url", "log.level", "vad.aggressiveness", "recording.enabled", "spool.dir"];
         for (given, meant) in [
             ("http.listn", Some("http.listen")),
             ("htpp.listen", Some("http.listen")),

@@ -88,7 +88,7 @@ impl CallMachine {
     }
 
     /// A response brought no sound: it is asked for once more at once; after that the ladder goes on.
-    pub(super) fn ask_again(&mut self) {
+    fn ask_again(&mut self) {
         if let Some(owed) = self.owed.as_mut().filter(|owed| owed.was_asked && !owed.is_second_try) {
             owed.was_asked = false;
             owed.is_second_try = true;
@@ -163,7 +163,7 @@ impl CallMachine {
         }
     }
 
-    pub(super) fn transfer_target(&self, wanted: Option<PhoneNumber>) -> Result<(HangupCause, Farewell), String> {
+    fn transfer_target(&self, wanted: Option<PhoneNumber>) -> Result<(HangupCause, Farewell), String> {
         let Some(own) = &self.settings.transfer_to else {
             return Err("calls can't be transferred here; offer to take a message".to_owned());
         };

@@ -70,7 +70,7 @@ impl CallMachine {
         out.push(Output::Note(Note::Asked(response, ask)));
     }
 
-    pub(super) fn new_response(&mut self, origin: Origin) -> ResponseId {
+    fn new_response(&mut self, origin: Origin) -> ResponseId {
         self.responses += 1;
         let response = ResponseId::from_engine(self.responses);
         self.ledger.open(response, origin);

@@ -27,7 +27,7 @@ impl Caller {
         self.heard_by_us.is_some() || self.heard_by_vendor.is_some()
     }
 
-    pub(super) fn heard_by(&mut self, detector: Detector) -> &mut Option<CallTime> {
+    fn heard_by(&mut self, detector: Detector) -> &mut Option<CallTime> {
         match detector {
             Detector::Own => &mut self.heard_by_us,
             Detector::Vendor => &mut self.heard_by_vendor,
@@ -47,7 +47,7 @@ pub(super) struct Said {
 
 impl CallMachine {
     /// Whose detector opens and closes the caller's utterances.
-    pub(super) fn ears(&self) -> Detector {
+    fn ears(&self) -> Detector {
         match self.agent {
             Agent::Ready { detects_turns: true } => Detector::Vendor,
             _ => Detector::Own,
@@ -88,7 +88,7 @@ impl CallMachine {
         }
     }
 
-    pub(super) fn floor(&self) -> Floor {
+    fn floor(&self) -> Floor {
         if self.ending.as_ref().is_some_and(|ending| !ending.is_revocable) {
             return Floor::Free; // the engine's last words; nobody would answer the caller
         }
@@ -105,7 +105,7 @@ impl CallMachine {
     }
 
     /// The caller has the floor: whatever was not heard is thrown away everywhere.
-    pub(super) fn interrupt(&mut self, now: CallTime, onset: CallTime, out: &mut Vec<Output>) {
+    fn interrupt(&mut self, now: CallTime, onset: CallTime, out: &mut Vec<Output>) {
         out.push(Output::ClearPlayout);
         if let Some(playing) = self.ledger.entries().iter().find(|entry| entry.first_out.is_some()) {
             let reaction = now.since(onset);
@@ -175,7 +175,7 @@ impl CallMachine {
 
     /// Our detector interrupted the agent, or heard the caller before the vendor listened, but the vendor, whose
     /// turns count, heard nothing: without this, both sides would wait for each other.
-    pub(super) fn other_detector_ended(&mut self, now: CallTime, ended: CallTime, out: &mut Vec<Output>) {
+    fn other_detector_ended(&mut self, now: CallTime, ended: CallTime, out: &mut Vec<Output>) {
         let nobody_else_hears = self.caller.heard_by_vendor.is_none();
         if let Some(started) = self.caller.utterance.take_if(|_| nobody_else_hears) {
             self.expect_words(now, Detector::Own, started, ended);
@@ -189,7 +189,7 @@ impl CallMachine {
         }
     }
 
-    pub(super) fn is_echo(&self, onset: CallTime, ended: CallTime) -> bool {
+    fn is_echo(&self, onset: CallTime, ended: CallTime) -> bool {
         let settings = &self.settings.barge_in;
         let Some(quiet_since) = self.playout_ended_at else { return false };
         onset.since(quiet_since) < ms(settings.post_playout_protection_ms)
@@ -197,7 +197,7 @@ impl CallMachine {
             && self.last_barge_in != self.playout_ended_at
     }
 
-    pub(super) fn caller_is_there(&mut self) {
+    fn caller_is_there(&mut self) {
         self.agent_turns_in_a_row = 0;
         self.reprompts = 0;
     }

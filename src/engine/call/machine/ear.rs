@@ -25,7 +25,7 @@ impl CallMachine {
         }
     }
 
-    pub(super) fn first_audio(&mut self, now: CallTime, response: ResponseId, ask: &Ask, out: &mut Vec<Output>) {
+    fn first_audio(&mut self, now: CallTime, response: ResponseId, ask: &Ask, out: &mut Vec<Output>) {
         if self.stats.first_audio.is_none() {
             self.stats.first_audio = Some(now.since(self.answered_at));
         }
