@@ -131,6 +131,34 @@ async fn a_stall_after_a_refused_tool_is_covered_for_like_any_other() {
     assert_eq!(fake.sessions()[0].heard_of("response.cancel").len(), 1);
 }
 
+/// The vendor stalls 600 ms into an answer; the caller may say something into the silence.
+async fn stalls_in_a_sentence(caller_asks_again: bool) {
+    let stalls = Answer::saying("We open at nine in the morning.").then(3, Then::Stall);
+    let answers = vec![Answer::saying(GREETING), stalls, Answer::saying(SORRY)];
+    let fake = FakeOpenAi::start(Script { answers, listens: true, ..Script::default() }).await;
+    let service = Service::start(&fake.url, |_| {});
+    let call = asks(&service).await;
+    if caller_asks_again {
+        call.wait_until_agent_is_quiet_for(600 * MS, PATIENCE).await.unwrap();
+        call.speak(&voice(900 * MS)).await.unwrap();
+    }
+    service.until_turn(&call, SORRY).await;
+    let ended = service.hang_up(call).await;
+    fake.assert_content();
+    let journal = &ended.journal;
+    let sounds = ended.report.agent_sounds();
+    let silences = sounds.windows(2).map(|pair| pair[1].from - pair[0].to);
+    let longest = silences.max().unwrap();
+    println!("stalled in a sentence, asked again: {caller_asks_again}: the longest silence was {longest:.1?}");
+    assert!(longest <= 10_000 * MS, "{longest:?}\n{journal}");
+    assert_eq!((fake.sessions().len(), ended.stats.agent_losses), (2, 1), "{journal}");
+}
+
+#[tokio::test]
+async fn a_vendor_that_stalls_in_the_middle_of_a_sentence_is_replaced_whether_the_caller_asks_again_or_not() {
+    tokio::join!(stalls_in_a_sentence(false), stalls_in_a_sentence(true));
+}
+
 #[tokio::test]
 async fn a_session_that_breaks_in_the_middle_of_a_sentence_is_replaced_and_knows_what_was_said() {
     let breaks = Answer::saying("We open at nine in the morning.").then(3, Then::Drop);

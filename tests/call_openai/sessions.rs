@@ -45,9 +45,9 @@ async fn a_vendor_that_promises_ulaw_and_sends_linear_is_understood_without_nois
     assert_eq!(ended.stats.dropped_frames, 0);
 }
 
-/// The session ends every 4 s; the caller speaks all the time, with pauses.
+/// The session ends every 6 s, and is renewed after 3; the caller speaks all the time, with pauses.
 async fn renewed(audio: OpenAiAudio, samples_per_ms: usize) {
-    let short = SessionScript { lifetime: Some(4_000 * MS), ..SessionScript::default() };
+    let short = SessionScript { lifetime: Some(6_000 * MS), ..SessionScript::default() };
     let sessions = vec![short.clone(), short, SessionScript::default()];
     let answers = vec![Answer::saying(GREETING), Answer::saying("I see.")];
     let transcripts = (1..=3).map(|n| format!("Sentence {n}.")).collect();

@@ -33,7 +33,8 @@ impl<R: VadRate> CallActor<R> {
 
     pub(super) fn order_agent(&mut self, order: AgentOrder) {
         let Some(agent) = &self.agent else { return };
-        if !agent.order(order) {
+        // A session that is over says so itself, and why.
+        if !agent.order(order) && !agent.is_over() {
             self.agent = None;
             self.session += 1;
             self.told.push_back((Input::AgentLost(AgentLoss::Stalled), None));

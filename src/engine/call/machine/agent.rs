@@ -77,14 +77,24 @@ impl CallMachine {
             }
             Some(entry) => {
                 entry.is_generating = false;
-                if entry.origin != Origin::Engine && outcome == ResponseOutcome::Completed {
-                    self.reconnects = 0;
-                }
+                let is_agents = entry.origin != Origin::Engine;
                 out.push(Output::FinishPlayout(response));
+                match outcome {
+                    ResponseOutcome::Completed if is_agents => self.reconnects = 0,
+                    ResponseOutcome::Failed if is_agents => self.is_cut_short(now),
+                    _ => {}
+                }
             }
         }
         self.ask_if_due(now, out);
         self.end_if_drained(now, out);
+    }
+
+    /// The agent stopped in the middle of a sentence.
+    fn is_cut_short(&mut self, now: CallTime) {
+        if self.owed.is_none() && self.ending.is_none() {
+            self.owe(now, Ask::Again);
+        }
     }
 
     /// A response brought no sound: it is asked for once more at once; after that the ladder goes on.
@@ -101,15 +111,15 @@ impl CallMachine {
         self.deadlines.clear(Timer::AgentReady);
         self.stats.agent_losses += 1;
         out.push(Output::Note(Note::AgentLost(loss)));
-        let was_cut_short = self.close_generation(out);
+        if self.close_generation(out) {
+            self.is_cut_short(now);
+        }
         if self.ending.is_some() {
             return self.end_if_drained(now, out);
         }
         self.vendor_stops_listening(now);
-        match &mut self.owed {
-            Some(owed) => owed.was_asked = false,
-            None if was_cut_short => self.owe(now, Ask::Again),
-            None => {}
+        if let Some(owed) = &mut self.owed {
+            owed.was_asked = false;
         }
         if loss == AgentLoss::Refused || self.reconnects >= RECONNECTS {
             return self.give_up(now, out);

@@ -183,7 +183,9 @@ impl CallMachine {
             self.ask_if_due(now, out);
         }
         let nobody_else_heard = nobody_else_hears && self.owed.is_none();
-        if std::mem::take(&mut self.caller.interrupted_for_us) && nobody_else_heard && self.in_flight.is_none() {
+        // One that was interrupted is not in the ledger any more; a vendor that stalls never ends it.
+        let nobody_speaks = self.in_flight.is_none_or(|response| self.ledger.get(response).is_none());
+        if std::mem::take(&mut self.caller.interrupted_for_us) && nobody_else_heard && nobody_speaks {
             self.owe(ended, Ask::Answer);
             self.ask_if_due(now, out);
         }

@@ -206,6 +206,25 @@ fn an_agent_that_is_lost_in_every_sentence_is_given_up() {
 }
 
 #[test]
+fn an_answer_that_fails_in_the_middle_of_a_sentence_is_asked_for_once_more() {
+    let mut call = TestCall::greeted();
+    call.caller_says("Hello?").agent_speaks_on(R2, "Hello, how", 600);
+    call.clear_log().tell(Input::ResponseEnded { response: R2, outcome: ResponseOutcome::Failed });
+    assert_eq!(call.asked(), [(ResponseId::from_engine(3), Ask::Again)]);
+    call.clear_log().tell(Input::AgentLost(AgentLoss::Stalled)).tell(Input::AgentReady { detects_turns: true });
+    assert_eq!(call.asked(), [(ResponseId::from_engine(4), Ask::Again)]);
+}
+
+#[test]
+fn an_interruption_that_a_stalled_vendor_does_not_hear_is_owed_an_answer() {
+    let mut call = TestCall::greeted();
+    call.caller_says("Hello?").agent_speaks_on(R2, "Hello, how", 600).hears(R2, 600);
+    call.caller_starts(Detector::Own).after(900).tell(Input::Deadline).caller_stops(Detector::Own);
+    call.clear_log().tell(Input::AgentLost(AgentLoss::Stalled)).tell(Input::AgentReady { detects_turns: true });
+    assert_eq!(call.asked().len(), 1);
+}
+
+#[test]
 fn an_utterance_whose_listener_is_lost_is_over_and_owed_an_answer() {
     let mut call = TestCall::greeted();
     call.caller_starts(Detector::Vendor).after(400).tell(Input::AgentLost(AgentLoss::Dropped));

@@ -356,6 +356,25 @@ fn another_format_is_confirmed_like_the_first_one() {
 }
 
 #[test]
+fn a_change_of_session_waits_until_the_callers_words_are_there() {
+    let mut desk = Desk::ready();
+    let item = "item_1";
+    let events = [
+        json!({ "type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": item }),
+        json!({ "type": "input_audio_buffer.speech_stopped", "audio_end_ms": 900, "item_id": item }),
+        json!({ "type": "input_audio_buffer.committed", "item_id": item, "previous_item_id": null }),
+    ];
+    assert!(desk.session.is_quiet());
+    for event in events {
+        desk.hear(event.clone());
+        assert!(!desk.session.is_quiet(), "{event}");
+    }
+    desk.hear(json!({ "type": "conversation.item.input_audio_transcription.completed", "item_id": item,
+        "content_index": 0, "transcript": "When do you open?" }));
+    assert!(desk.session.is_quiet());
+}
+
+#[test]
 fn a_successor_goes_on_from_what_was_said() {
     let mut history = History::new(&[(Speaker::Caller, "Hello.".to_owned())]);
     history.agent_began(r(1));
