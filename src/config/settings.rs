@@ -181,8 +181,6 @@ pub struct MediaSettings {
 pub struct RecordingSettings {
     /// Whether calls are recorded.
     pub enabled: bool,
-    /// Empty: under `data_dir`. See [`super::Config::recordings_dir`].
-    pub dir: PathBuf,
 }
 
 /// `[journal]`: journals of calls.
@@ -190,8 +188,6 @@ pub struct RecordingSettings {
 pub struct JournalSettings {
     /// Whether journals are written.
     pub enabled: bool,
-    /// Empty: under `data_dir`. See [`super::Config::journals_dir`].
-    pub dir: PathBuf,
 }
 
 /// `[log]`: what the service says about itself.
