@@ -189,7 +189,9 @@ impl<R: Rate> Session<R> {
             ServerEvent::SpeechStopped => vec![Action::Tell(AgentEvent::CallerSpeechEnded)],
             ServerEvent::Committed { item_id } => {
                 self.caller_speaks = false;
-                self.history.caller_began(item_id);
+                if self.plan.settings.writes_down() {
+                    self.history.caller_began(item_id);
+                }
                 Vec::new()
             }
             ServerEvent::Transcribed { item_id, text, confidence } => self.transcribed(item_id, text, *confidence),
