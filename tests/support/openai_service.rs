@@ -15,10 +15,12 @@ use trunkline::engine::status::CallStatus;
 use trunkline::store::CallEventRecord;
 use trunkline::telemetry::Telemetry;
 
-use crate::fake_openai::{FakeOpenAi, SessionLog};
+use crate::fake_openai::{FakeOpenAi, SessionLog, tone};
 
 /// How long a test waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(25);
+/// How long a frame lasts.
+const FRAME: Duration = Duration::from_millis(20);
 /// The number to which the business's callers may be handed over.
 pub const OFFICE: &str = "+15005550006";
 /// The business's first words.
@@ -202,17 +204,25 @@ impl Ended {
         self.events.iter().filter(|event| event.what == what).collect()
     }
 
-    /// Everything that the ear heard between two times, decoded; silence where nothing came.
+    /// Everything that the ear heard between two times, decoded, one frame after the other: a machine that is late
+    /// for a moment makes a pause, which is not counted.
     pub fn heard_between(&self, from: Duration, to: Duration) -> Vec<i16> {
-        let samples = |time: Duration| (time.as_micros() * 8 / 1_000) as usize;
-        let mut sound = vec![0; samples(to.saturating_sub(from))];
-        for heard in self.report.heard.iter().filter(|heard| heard.at >= from && heard.at < to) {
-            let at = samples(heard.at - from);
-            for (place, code) in sound[at..].iter_mut().zip(&heard.audio) {
-                *place = ulaw::decode(*code);
-            }
+        let heard = self.report.heard.iter().filter(|heard| heard.at >= from && heard.at < to);
+        heard.flat_map(|heard| heard.audio.iter().map(|code| ulaw::decode(*code))).collect()
+    }
+
+    /// The agent's speeches were these, each with its pitch and length, and nothing of them was lost or distorted.
+    pub fn assert_heard(&self, meant: &[(f64, Duration)]) {
+        let spoken = self.report.agent_sounds();
+        assert_eq!(spoken.len(), meant.len(), "{spoken:?}\n{}", self.journal);
+        for (span, (pitch, length)) in spoken.iter().zip(meant) {
+            let meant: Vec<i16> = tone(*pitch, *length, 8_000).collect();
+            let heard = self.heard_between(span.from.saturating_sub(FRAME), span.to + FRAME);
+            let (likeness, gaps) = (likeness(&heard, &meant), &self.report.gaps);
+            assert!(likeness > 0.98, "{span:?} is only {likeness:.3} like {pitch} Hz, {length:?}; gaps {gaps:?}");
+            let frames = heard.len() as u32 / 8;
+            assert!(Duration::from_millis(frames.into()) <= *length + 4 * FRAME, "{frames} ms for {length:?}");
         }
-        sound
     }
 }
 
