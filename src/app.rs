@@ -234,6 +234,7 @@ impl Parts {
         let door = web::Data::new(StreamDoor {
             auth: auth.clone(),
             tokens: tokens.clone(),
+            account: config.twilio.account_sid.clone(),
             token_max_age: Duration::from_secs(config.media.token_max_age_s.into()),
             start_timeout: Duration::from_millis(config.media.start_timeout_ms.into()),
             max_message_bytes: config.media.max_message_bytes,

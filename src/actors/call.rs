@@ -29,14 +29,11 @@ use actix::prelude::*;
 
 use crate::actors::metered::{Metered, MeteredActor};
 use crate::clock::{self, CallClock};
-use crate::engine::audio::{Edge, PcmFrame, Step, VadRate};
-use crate::engine::call::{
-    AgentLoss, CallMachine, CallStats, Detector, Farewell, FrameDrop, HangupCause, Input, Note, Output,
-    ResponseOutcome, Speaker, Turn, journal,
-};
+use crate::engine::audio::{PcmFrame, VadRate};
+use crate::engine::call::{CallMachine, CallStats, Farewell, HangupCause, Input, Output, Speaker, journal};
 use crate::engine::ids::{Digit, Mark, ResponseId};
 use crate::engine::time::CallTime;
-use crate::providers::voice_agent::{AgentBrief, AgentEvent, AgentLink, AgentOrder, AgentSession, Chunk};
+use crate::providers::voice_agent::{AgentEvent, AgentLink, AgentOrder, Chunk};
 use crate::telemetry::Event;
 
 use audio_path::{AudioPath, CarrierTime};
@@ -94,10 +91,6 @@ pub struct AgentSaid<R: VadRate> {
 
 /// How often the watchdog looks.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
-/// How long the agent may take to hand over what it holds, after the caller has left.
-const LAST_WORDS_WITHIN: Duration = Duration::from_millis(300);
-/// So many frames in a row that the carrier's socket did not take mean that nobody reads it: 5 s.
-const UNREAD_FRAMES: u32 = 250;
 
 /// A timer that is armed, and when it goes off.
 type Alarm = (CallTime, SpawnHandle);

@@ -249,10 +249,11 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     range("limits.max_call_ms", limits.max_call_ms.into(), 1_000, 14_400_000);
     range("limits.drain_ms", limits.drain_ms.into(), 100, 60_000);
     range("limits.transcript_wait_ms", limits.transcript_wait_ms.into(), 100, 60_000);
+    range("limits.dtmf_pause_ms", limits.dtmf_pause_ms.into(), 0, 10_000);
     range("limits.max_agent_turns", limits.max_agent_turns.into(), 1, 100);
     range("media.start_timeout_ms", media.start_timeout_ms.into(), 100, 30_000);
     range("media.token_max_age_s", media.token_max_age_s.into(), 10, 3_600);
-    range("media.max_message_bytes", media.max_message_bytes as f64, 4_096, 1_048_576);
+    range("media.max_message_bytes", media.max_message_bytes as f64, 4_096, 65_536);
     range("media.idle_timeout_ms", media.idle_timeout_ms.into(), 1_000, 600_000);
     ranges
 }

@@ -11,7 +11,7 @@
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::engine::audio::{EndpointSettings, PlayoutSettings, VadSettings};
 use crate::engine::call::{BargeInSettings, CallSettings, LimitSettings, SilenceSettings};
@@ -108,22 +108,8 @@ impl Config {
 
     /// Where records wait for the database.
     pub fn spool_dir(&self) -> PathBuf {
-        self.under_data(&self.spool.dir, "spool")
-    }
-
-    /// Where recordings of calls are kept.
-    pub fn recordings_dir(&self) -> PathBuf {
-        self.under_data(&self.recording.dir, "recordings")
-    }
-
-    /// Where journals of calls are kept.
-    pub fn journals_dir(&self) -> PathBuf {
-        self.under_data(&self.journal.dir, "journals")
-    }
-
-    /// Where spoken messages of callers are kept.
-    pub fn messages_dir(&self) -> PathBuf {
-        self.data_dir.join("messages")
+        let set = &self.spool.dir;
+        if set.as_os_str().is_empty() { self.data_dir.join("spool") } else { set.clone() }
     }
 
     /// What the machine of a call to this business is built with.
@@ -140,10 +126,6 @@ impl Config {
     /// The tokens that a Twilio signature may be made with: today's, then the one before it.
     pub fn twilio_tokens(&self) -> impl Iterator<Item = &SecretString> {
         self.twilio.auth_token.iter().chain(&self.twilio.auth_token_previous)
-    }
-
-    fn under_data(&self, dir: &Path, fallback: &str) -> PathBuf {
-        if dir.as_os_str().is_empty() { self.data_dir.join(fallback) } else { dir.to_path_buf() }
     }
 }
 

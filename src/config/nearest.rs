@@ -42,14 +42,21 @@ mod tests {
 
     #[test]
     fn a_slip_of_the_finger_finds_its_key() {
-        let known = ["http.listen", "http.public_url", "log.level", "vad.aggressiveness", "recording.dir", "spool.dir"];
+        let known = [
+            "http.listen",
+            "http.public_url",
+            "log.level",
+            "vad.aggressiveness",
+            "recording.enabled",
+            "journal.enabled",
+        ];
         for (given, meant) in [
             ("http.listn", Some("http.listen")),
             ("htpp.listen", Some("http.listen")),
             ("http.lisetn", Some("http.listen")),
             ("log.public_url", Some("http.public_url")),
             ("vad.agressiveness", Some("vad.aggressiveness")),
-            ("journal.dir", None),
+            ("log.enabled", None),
             ("http.colour", None),
         ] {
             assert_eq!(nearest(given, known.into_iter()), meant, "{given}");

@@ -39,11 +39,11 @@ pub struct DatabaseSettings {
     /// Where it is; `None` means SQLite under `data_dir`. See [`super::Config::database_url`].
     #[serde(with = "optional")]
     pub url: Option<DatabaseUrl>,
-    /// Connections.
+    /// Connections for questions.
     pub pool: u32,
     /// For a connection to open.
     pub connect_timeout_ms: u32,
-    /// For a write, before a webhook is answered without it.
+    /// For a write, before it goes to the spool instead.
     pub patience_ms: u32,
 }
 
@@ -107,7 +107,7 @@ pub struct OpenAiSettings {
     pub vad_silence_ms: u32,
     /// What the vendor filters out before it listens.
     pub noise_reduction: NoiseReduction,
-    /// For connecting and confirming the settings.
+    /// For the connection to open.
     pub connect_timeout_ms: u32,
     /// Before the vendor's time limit.
     pub renew_before_ms: u32,
@@ -172,7 +172,7 @@ pub struct MediaSettings {
     pub token_max_age_s: u32,
     /// Of a message.
     pub max_message_bytes: usize,
-    /// Without a message, before the socket is taken for dead.
+    /// Without audio, before the socket is taken for dead.
     pub idle_timeout_ms: u32,
 }
 
@@ -181,8 +181,6 @@ pub struct MediaSettings {
 pub struct RecordingSettings {
     /// Whether calls are recorded.
     pub enabled: bool,
-    /// Empty: under `data_dir`. See [`super::Config::recordings_dir`].
-    pub dir: PathBuf,
 }
 
 /// `[journal]`: journals of calls.
@@ -190,8 +188,6 @@ pub struct RecordingSettings {
 pub struct JournalSettings {
     /// Whether journals are written.
     pub enabled: bool,
-    /// Empty: under `data_dir`. See [`super::Config::journals_dir`].
-    pub dir: PathBuf,
 }
 
 /// `[log]`: what the service says about itself.

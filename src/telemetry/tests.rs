@@ -205,14 +205,12 @@ fn a_mailbox_is_metered_by_kind_of_actor() {
     meter.dequeued(Duration::from_millis(2));
     meter.handled(Duration::from_micros(60));
     meter.refused();
-    meter.panicked();
     assert_eq!(meter.depth(), 1);
     let page = telemetry.render();
     for (series, value) in [
         ("trunkline_mailbox_depth{actor=\"call\"}", 1.0),
         ("trunkline_mailbox_handled_total{actor=\"call\"}", 1.0),
         ("trunkline_mailbox_refused_total{actor=\"call\"}", 1.0),
-        ("trunkline_mailbox_panics_total{actor=\"call\"}", 1.0),
         ("trunkline_mailbox_wait_seconds_bucket{actor=\"call\",le=\"0.005\"}", 1.0),
         ("trunkline_mailbox_handling_seconds_bucket{actor=\"call\",le=\"0.00005\"}", 0.0),
         ("trunkline_mailbox_handling_seconds_bucket{actor=\"call\",le=\"0.0001\"}", 1.0),

@@ -121,7 +121,9 @@ impl TwilioStream {
         let mut audio: AudioBuffer = AUDIO_BUFFER;
         let Received { sequence, message } = match decode(text, &mut audio) {
             Ok(received) => received,
-            Err(StreamDecodeError::Refused(_)) => return self.refuse(Refusal::BadToken, ctx),
+            Err(StreamDecodeError::Refused(_)) if matches!(self.state, State::Waiting) => {
+                return self.refuse(Refusal::BadToken, ctx);
+            }
             Err(error) => return self.fault(fault_word(&error), ctx),
         };
         if let Some(number) = sequence
@@ -283,7 +285,7 @@ fn fault_word(error: &StreamDecodeError) -> &'static str {
         StreamDecodeError::Missing(_) => "missing_field",
         StreamDecodeError::Malformed(_) => "malformed_field",
         StreamDecodeError::PayloadTooLong => "oversized_payload",
-        StreamDecodeError::Refused(_) => "refused",
+        StreamDecodeError::Refused(_) => "second_start",
     }
 }
 

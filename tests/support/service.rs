@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use trunkline::app::Server;
 use trunkline::cli::demo::twilio::{CallReport, FakeTwilio, PhoneCall, fresh_sid, ulaw};
@@ -51,7 +52,7 @@ pub struct Service {
     server: Option<Server>,
     pub telemetry: Telemetry,
     pub carrier: FakeTwilio,
-    pub auth_token: String,
+    pub config: Config,
     pub folder: TempDir,
 }
 
@@ -63,13 +64,21 @@ impl Service {
     /// The shipped configuration with a carrier, recordings, journals and these changes.
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (account_sid, auth_token) = (fresh_sid("AC"), fresh_sid(""));
-        let mut config = config(folder.path(), &account_sid, &auth_token);
+        let mut config = config(folder.path());
         change(&mut config);
         let telemetry = Telemetry::for_tests();
-        let server = Server::start(config, telemetry.clone()).unwrap();
-        let carrier = FakeTwilio::new(PUBLIC_URL, &auth_token, &account_sid).unwrap().through(server.address());
-        Self { server: Some(server), telemetry, carrier, auth_token, folder }
+        let server = Server::start(config.clone(), telemetry.clone()).unwrap();
+        let account_sid = config.twilio.account_sid.as_ref().unwrap().as_str();
+        let carrier = FakeTwilio::new(PUBLIC_URL, auth_token(&config), account_sid).unwrap();
+        Self { carrier: carrier.through(server.address()), server: Some(server), telemetry, config, folder }
+    }
+
+    /// Another node with the same carrier and the same database.
+    pub fn second_node(&self) -> Self {
+        Self::with(|config| {
+            config.twilio = self.config.twilio.clone();
+            config.database.url = Some(self.config.database_url());
+        })
     }
 
     pub fn server(&self) -> &Server {
@@ -136,7 +145,8 @@ impl Service {
     pub fn metric(&self, series: &str) -> f64 {
         let rendered = self.telemetry.render();
         let name = format!("trunkline_{series} ");
-        rendered.lines().find_map(|line| line.strip_prefix(&name)).map_or(0.0, |value| value.parse().unwrap())
+        let value = rendered.lines().find_map(|line| line.strip_prefix(&name));
+        value.unwrap_or_else(|| panic!("there is no {name}in\n{rendered}")).parse().unwrap()
     }
 
     /// How often the log says that this call began, and that it ended.
@@ -199,15 +209,20 @@ pub fn journals(data_dir: &Path) -> BTreeMap<PathBuf, String> {
 /// How long calls may go on after the service was told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
 
-fn config(data_dir: &Path, account_sid: &str, auth_token: &str) -> Config {
+/// What the carrier signs with.
+pub fn auth_token(config: &Config) -> &str {
+    config.twilio.auth_token.as_ref().unwrap().expose_secret()
+}
+
+fn config(data_dir: &Path) -> Config {
     let mut config = Config::default();
     config.data_dir = data_dir.to_owned();
     config.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     config.http.public_url = Some(PUBLIC_URL.parse().unwrap());
     config.http.drain_ms = DRAIN.as_millis() as u32;
     config.http.workers = 2;
-    config.twilio.account_sid = Some(account_sid.parse().unwrap());
-    config.twilio.auth_token = Some(auth_token.to_owned().into());
+    config.twilio.account_sid = Some(fresh_sid("AC").parse().unwrap());
+    config.twilio.auth_token = Some(fresh_sid("").into());
     // Nobody answers there: no test must ever reach the real one.
     config.twilio.api_url = "http://127.0.0.1:9".parse().unwrap();
     config.local.speech = LocalSpeech::Clips;

@@ -1,6 +1,16 @@
 //! The call and its voice agent: opening and closing the session, orders in, events out.
 
-use super::*;
+use std::time::Duration;
+
+use actix::AsyncContext as _;
+
+use crate::actors::metered::Metered;
+use crate::engine::audio::VadRate;
+use crate::engine::call::{AgentLoss, Detector, Input};
+use crate::providers::voice_agent::{AgentBrief, AgentEvent, AgentOrder, AgentSession};
+use crate::telemetry::Event;
+
+use super::{AgentSaid, CallActor};
 
 impl<R: VadRate> CallActor<R> {
     pub(super) fn connect_agent(&mut self, ctx: &mut Metered<Self>) {
@@ -23,7 +33,8 @@ impl<R: VadRate> CallActor<R> {
 
     pub(super) fn order_agent(&mut self, order: AgentOrder) {
         let Some(agent) = &self.agent else { return };
-        if !agent.order(order) {
+        // A session that is over says so itself, and why.
+        if !agent.order(order) && !agent.is_over() {
             self.agent = None;
             self.session += 1;
             self.told.push_back((Input::AgentLost(AgentLoss::Stalled), None));

@@ -18,7 +18,7 @@ pub(super) struct CarrierTime(Option<CallTime>);
 
 impl CarrierTime {
     /// When the frame that the carrier stamped `millis` was spoken; `now` where the stamp makes no sense.
-    pub fn at(&mut self, now: CallTime, millis: u64) -> CallTime {
+    pub(super) fn at(&mut self, now: CallTime, millis: u64) -> CallTime {
         let offset = Duration::from_millis(millis);
         let start = *self.0.get_or_insert(now - offset);
         let at = start + offset;
@@ -29,12 +29,12 @@ impl CarrierTime {
 /// The detector, the endpointer and the playout queue of one call.
 pub(super) struct AudioPath<R: VadRate> {
     vad: Vad<R>,
-    pub endpointer: Endpointer,
-    pub playout: Playout<R>,
+    pub(super) endpointer: Endpointer,
+    pub(super) playout: Playout<R>,
 }
 
 impl<R: VadRate> AudioPath<R> {
-    pub fn new(settings: &SoundSettings) -> Self {
+    pub(super) fn new(settings: &SoundSettings) -> Self {
         Self {
             vad: Vad::new(&settings.vad),
             endpointer: Endpointer::new(&settings.endpoint),
@@ -43,7 +43,7 @@ impl<R: VadRate> AudioPath<R> {
     }
 
     /// Judges a frame of the caller; whether an utterance begins or ends with it.
-    pub fn hear(&mut self, frame: &PcmFrame<R>, stats: &mut CallStats) -> Option<Edge> {
+    pub(super) fn hear(&mut self, frame: &PcmFrame<R>, stats: &mut CallStats) -> Option<Edge> {
         let voice = self.vad.judge(frame);
         stats.vad_frames += 1;
         stats.vad_speech_frames += u64::from(voice.is_speech);
@@ -51,7 +51,7 @@ impl<R: VadRate> AudioPath<R> {
     }
 
     /// Tells the detector what the caller is about to hear, whose echo is not the caller's speech.
-    pub fn agent_plays(&mut self, frame: &PcmFrame<R>) {
+    pub(super) fn agent_plays(&mut self, frame: &PcmFrame<R>) {
         self.vad.agent_plays(Level::of(frame).rms);
     }
 }

@@ -1,6 +1,24 @@
 //! The end of the call: told once to everybody, whoever ended it; and what is kept of it on the way.
 
-use super::*;
+use std::time::Duration;
+
+use actix::{ActorContext as _, AsyncContext as _};
+
+use crate::actors::metered::Metered;
+use crate::clock;
+use crate::engine::audio::VadRate;
+use crate::engine::call::{CallStats, Farewell, HangupCause, Input, Note, Turn};
+use crate::engine::ids::ResponseId;
+use crate::engine::time::CallTime;
+use crate::telemetry::Event;
+
+use super::hang_up::END_SEEN_WITHIN;
+use super::{CallActor, timeline};
+
+/// How long the agent may take to hand over what it holds, after the caller has left.
+const LAST_WORDS_WITHIN: Duration = Duration::from_millis(300);
+/// So many frames in a row that the carrier's socket did not take mean that nobody reads it: 5 s.
+const UNREAD_FRAMES: u32 = 250;
 
 impl<R: VadRate> CallActor<R> {
     pub(super) fn store_turn(&mut self, turn: Turn) {
@@ -59,7 +77,7 @@ impl<R: VadRate> CallActor<R> {
         });
     }
 
-    pub(super) fn final_stats(&self) -> CallStats {
+    fn final_stats(&self) -> CallStats {
         let heard = self.audio.playout.stats();
         CallStats {
             caller_frames: self.stats.caller_frames,
@@ -75,7 +93,7 @@ impl<R: VadRate> CallActor<R> {
         }
     }
 
-    pub(super) fn clear_timers(&mut self, ctx: &mut Metered<Self>) {
+    fn clear_timers(&mut self, ctx: &mut Metered<Self>) {
         for (_, timer) in [self.next_tick.take(), self.next_deadline.take()].into_iter().flatten() {
             ctx.cancel_future(timer);
         }

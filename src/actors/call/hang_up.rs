@@ -20,12 +20,12 @@ pub(super) struct HangUpToken {
 }
 
 impl HangUpToken {
-    pub fn new(call: CallSid, carrier: Option<Arc<dyn Carrier>>, telemetry: Telemetry) -> Self {
+    pub(super) fn new(call: CallSid, carrier: Option<Arc<dyn Carrier>>, telemetry: Telemetry) -> Self {
         Self { call, carrier, telemetry }
     }
 
     /// Asks the carrier to end the call. Goes on by itself; a call that is over already is no error.
-    pub fn hang_up(self) {
+    pub(super) fn hang_up(self) {
         let Some(carrier) = self.carrier else { return };
         actix_rt::spawn(async move {
             if let Err(error) = carrier.hang_up(&self.call).await {

@@ -1,6 +1,14 @@
 //! The call and its sound: what the caller says is judged and passed on, what the agent says is paced and sent.
 
-use super::*;
+use crate::actors::metered::Metered;
+use crate::engine::audio::{Edge, PcmFrame, Step, VadRate};
+use crate::engine::call::{Detector, FrameDrop, Input, ResponseOutcome, Speaker};
+use crate::engine::ids::ResponseId;
+use crate::engine::time::CallTime;
+use crate::providers::voice_agent::{AgentOrder, Chunk};
+use crate::telemetry::Event;
+
+use super::{CallActor, CallerAudio};
 
 impl<R: VadRate> CallActor<R> {
     pub(super) fn hear(&mut self, CallerAudio { frame, carrier_ms }: CallerAudio<R>, ctx: &mut Metered<Self>) {
@@ -26,7 +34,7 @@ impl<R: VadRate> CallActor<R> {
         self.tell(input, ctx);
     }
 
-    pub(super) fn drop_frame(&mut self, why: FrameDrop) {
+    fn drop_frame(&mut self, why: FrameDrop) {
         self.stats.dropped_frames += 1;
         self.plan.telemetry.record(Event::FrameDropped { why });
     }
@@ -68,7 +76,7 @@ impl<R: VadRate> CallActor<R> {
         self.tell_all(ctx);
     }
 
-    pub(super) fn send_frame(&mut self, now: CallTime, response: ResponseId, frame: &PcmFrame<R>) {
+    fn send_frame(&mut self, now: CallTime, response: ResponseId, frame: &PcmFrame<R>) {
         if self.playing != Some(response) {
             self.playing = Some(response);
             self.told.push_back((Input::PlayoutStarted(response), None));

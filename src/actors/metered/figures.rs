@@ -39,7 +39,6 @@ impl Meter for MailboxFigures {
     }
 
     fn panicked(&self, message: &str) {
-        self.mailbox.panicked();
         self.telemetry.record(Event::PanicCaught { actor: self.kind, message });
     }
 }

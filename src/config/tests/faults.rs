@@ -1,5 +1,7 @@
 //! What is wrong is told, all at once, with its remedy.
 
+use std::path::Path;
+
 use super::*;
 
 #[test]

@@ -208,6 +208,11 @@ impl<R: Rate> AgentLink<R> {
     pub fn order(&self, order: AgentOrder) -> bool {
         self.inputs.try_send(AgentInput::Order(order)).is_ok()
     }
+
+    /// Whether the session is over: its [`AgentEvent::Lost`] is on the way.
+    pub fn is_over(&self) -> bool {
+        self.inputs.is_closed()
+    }
 }
 
 /// The agent's end of a session.

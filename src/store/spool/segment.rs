@@ -10,7 +10,7 @@ use super::line;
 use crate::store::record::Record;
 
 /// How a segment's name ends.
-pub(super) const SUFFIX: &str = "spool";
+const SUFFIX: &str = "spool";
 
 /// The segment that is appended to.
 pub(super) struct Active {

@@ -17,13 +17,12 @@ const HANDLING_SECONDS: &[f64] = &[0.000_01, 0.000_05, 0.000_1, 0.000_5, 0.001, 
 /// The figures of the mailboxes of one kind of actor, all actors of the kind together.
 ///
 /// Every message is told once by [`enqueued`](Self::enqueued), then by [`dequeued`](Self::dequeued) when its handling
-/// begins, or by [`refused`](Self::refused) if it never does. A handling ends with [`handled`](Self::handled) or
-/// [`panicked`](Self::panicked). All of them are a few atomic operations.
+/// begins, or by [`refused`](Self::refused) if it never does. A handling ends with [`handled`](Self::handled), or in a
+/// panic, which is an event of its own. All of them are a few atomic operations.
 pub struct MailboxMeter {
     depth: IntGauge,
     handled: IntCounter,
     refused: IntCounter,
-    panics: IntCounter,
     wait: Histogram,
     handling: Histogram,
 }
@@ -52,11 +51,6 @@ impl MailboxMeter {
         self.refused.inc();
     }
 
-    /// Handling a message panicked.
-    pub fn panicked(&self) {
-        self.panics.inc();
-    }
-
     /// How many messages wait now.
     pub fn depth(&self) -> i64 {
         self.depth.get()
@@ -74,7 +68,6 @@ pub(super) struct Mailboxes {
     depth: IntGaugeVec,
     handled: IntCounterVec,
     refused: IntCounterVec,
-    panics: IntCounterVec,
     wait: HistogramVec,
     handling: HistogramVec,
     meters: Mutex<BTreeMap<&'static str, Arc<MailboxMeter>>>,
@@ -92,7 +85,6 @@ impl Mailboxes {
                 "Messages that were not handled: mailbox full, or actor gone.",
                 by,
             ),
-            panics: r.counters("mailbox_panics_total", "Messages whose handling panicked.", by),
             wait: r.histograms("mailbox_wait_seconds", "How long messages waited in mailboxes.", by, WAIT_SECONDS),
             handling: r.histograms("mailbox_handling_seconds", handling, by, HANDLING_SECONDS),
             meters: Mutex::default(),
@@ -107,7 +99,6 @@ impl Mailboxes {
                 depth: self.depth.with_label_values(of),
                 handled: self.handled.with_label_values(of),
                 refused: self.refused.with_label_values(of),
-                panics: self.panics.with_label_values(of),
                 wait: self.wait.with_label_values(of),
                 handling: self.handling.with_label_values(of),
             })

@@ -12,7 +12,7 @@ use crate::actors::call_status::{ApplyStatus, CallStatusActor};
 use crate::actors::metered;
 use crate::clock;
 use crate::engine::audio::Hz8k;
-use crate::engine::ids::{BusinessId, CallSid, StreamSid};
+use crate::engine::ids::{AccountSid, BusinessId, CallSid, StreamSid};
 use crate::engine::status::{CallDirection, CallStatus, CarrierSource, StatusChange};
 use crate::engine::wire::auth::RequestAuth;
 use crate::engine::wire::media_stream::StreamStart;
@@ -52,6 +52,8 @@ pub struct StreamDoor {
     pub auth: RequestAuth,
     /// Our own tokens; the first of them issues.
     pub tokens: MediaTokens,
+    /// Whose calls are answered; `None` while that is not configured.
+    pub account: Option<AccountSid>,
     /// For how long a token is good.
     pub token_max_age: Duration,
     /// How long a socket may take to present its token.
@@ -74,8 +76,11 @@ pub struct StreamDoor {
 const REGISTRY_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 impl StreamDoor {
-    /// Checks the token of a `start`.
+    /// Checks the account and the token of a `start`.
     pub(super) fn admit(&self, start: &StreamStart) -> Result<Admission, Refusal> {
+        if self.account.as_ref().is_some_and(|ours| *ours != start.account_sid) {
+            return Err(Refusal::BadToken); // taken from a call of ours: we issue tokens to nobody else
+        }
         let token = start.custom_parameters.get(TOKEN_PARAMETER).ok_or(Refusal::BadToken)?;
         let now = clock::wall_micros() / 1_000_000;
         let claims =

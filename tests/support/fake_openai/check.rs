@@ -72,7 +72,9 @@ fn check_session(session: &Value) -> Checked {
             fields("noise_reduction", &input["noise_reduction"], &["type"], &[])?;
             equal("noise_reduction", &input["noise_reduction"], "type", &["near_field", "far_field"])?;
         }
-        fields("transcription", &input["transcription"], &["model"], &["language", "prompt"])?;
+        if !input["transcription"].is_null() {
+            fields("transcription", &input["transcription"], &["model"], &["language", "prompt"])?;
+        }
         let turns = &input["turn_detection"];
         let optional =
             ["create_response", "interrupt_response", "prefix_padding_ms", "silence_duration_ms", "threshold"];

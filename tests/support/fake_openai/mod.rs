@@ -26,7 +26,7 @@ use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, 
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 pub use script::{Answer, Command, End, ErrorScript, Script, SessionScript, Then, Update};
-pub use sound::level;
+pub use sound::{level, tone};
 
 /// What the fake's clock shows when a connection opens: 2026-01-01, in seconds since 1970.
 const EPOCH: i64 = 1_767_225_600;
@@ -141,6 +141,11 @@ impl FakeOpenAi {
         });
         let listener = tokio::spawn(accept(listener, acceptor, Arc::clone(&world)));
         Self { url, certificate, world, listener }
+    }
+
+    /// Time since it started, as in its logs.
+    pub fn now(&self) -> Duration {
+        self.world.began.elapsed()
     }
 
     /// What the client did wrong.

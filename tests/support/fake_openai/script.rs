@@ -39,6 +39,8 @@ pub struct SessionScript {
     pub refuse_upgrade: Option<(u16, String)>,
     /// Says nothing at all after the upgrade.
     pub mute: bool,
+    /// How long `session.created` takes.
+    pub created_after: Duration,
     /// Instead of `session.created`: this error, then a close with this code.
     pub refuse_session: Option<(ErrorScript, u16)>,
     /// What each `session.update` brings, in order; after the last one they are accepted.
@@ -94,6 +96,8 @@ pub struct Answer {
     pub tools: Vec<(String, String)>,
     /// After how many chunks something else happens.
     pub then: Option<(usize, Then)>,
+    /// How many more chunks come after a cancel, before its end.
+    pub late: usize,
     /// How it ends.
     pub end: End,
 }
@@ -109,6 +113,7 @@ impl Default for Answer {
             ragged: false,
             tools: Vec::new(),
             then: None,
+            late: 0,
             end: End::Completed,
         }
     }

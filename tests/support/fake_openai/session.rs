@@ -104,6 +104,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.error(&error, Value::Null).await;
             self.close(code, "").await;
         } else {
+            tokio::time::sleep(self.script.created_after).await;
             self.say(json!({ "type": "session.created", "session": self.settings })).await;
         }
         while !self.is_over {

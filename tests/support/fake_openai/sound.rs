@@ -3,16 +3,23 @@
 use std::f64::consts::TAU;
 use std::time::Duration;
 
-/// A tone with two harmonics that swells, as bytes in the wire's format.
+/// What a response says, as bytes in the wire's format.
 pub fn speak(pitch: f64, length: Duration, is_ulaw: bool) -> Vec<u8> {
-    let rate = if is_ulaw { 8_000.0 } else { 24_000.0 };
-    let count = (length.as_secs_f64() * rate) as usize;
-    let samples = (0..count).map(|n| {
-        let t = n as f64 / rate;
+    if is_ulaw {
+        tone(pitch, length, 8_000).map(to_ulaw).collect()
+    } else {
+        tone(pitch, length, 24_000).flat_map(i16::to_le_bytes).collect()
+    }
+}
+
+/// A tone with two harmonics that swells.
+pub fn tone(pitch: f64, length: Duration, rate: u32) -> impl Iterator<Item = i16> {
+    let count = (length.as_secs_f64() * f64::from(rate)) as usize;
+    (0..count).map(move |n| {
+        let t = n as f64 / f64::from(rate);
         let tone: f64 = (1..4).map(|k| (TAU * pitch * f64::from(k) * t).sin() / f64::from(k)).sum();
         (tone * 6_000.0 * (0.7 + 0.3 * (TAU * 3.0 * t).sin())) as i16
-    });
-    if is_ulaw { samples.map(to_ulaw).collect() } else { samples.flat_map(i16::to_le_bytes).collect() }
+    })
 }
 
 /// The samples of bytes in the wire's format.

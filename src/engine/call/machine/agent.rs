@@ -14,7 +14,8 @@ use super::asking::again;
 use super::ending::Ending;
 use super::{Agent, CallMachine};
 
-/// How many lost agents one call replaces before it gives up; the count starts anew when an agent speaks.
+/// How many lost agents one call replaces before it gives up; the count starts anew when an agent has finished a
+/// response.
 const RECONNECTS: u32 = 2;
 
 impl CallMachine {
@@ -76,15 +77,28 @@ impl CallMachine {
             }
             Some(entry) => {
                 entry.is_generating = false;
+                let is_agents = entry.origin != Origin::Engine;
                 out.push(Output::FinishPlayout(response));
+                match outcome {
+                    ResponseOutcome::Completed if is_agents => self.reconnects = 0,
+                    ResponseOutcome::Failed if is_agents => self.is_cut_short(now),
+                    _ => {}
+                }
             }
         }
         self.ask_if_due(now, out);
         self.end_if_drained(now, out);
     }
 
+    /// The agent stopped in the middle of a sentence.
+    fn is_cut_short(&mut self, now: CallTime) {
+        if self.owed.is_none() && self.ending.is_none() {
+            self.owe(now, Ask::Again);
+        }
+    }
+
     /// A response brought no sound: it is asked for once more at once; after that the ladder goes on.
-    pub(super) fn ask_again(&mut self) {
+    fn ask_again(&mut self) {
         if let Some(owed) = self.owed.as_mut().filter(|owed| owed.was_asked && !owed.is_second_try) {
             owed.was_asked = false;
             owed.is_second_try = true;
@@ -97,16 +111,16 @@ impl CallMachine {
         self.deadlines.clear(Timer::AgentReady);
         self.stats.agent_losses += 1;
         out.push(Output::Note(Note::AgentLost(loss)));
-        let was_cut_short = self.close_generation(out);
+        if self.close_generation(out) {
+            self.is_cut_short(now);
+        }
         if self.ending.is_some() {
             return self.end_if_drained(now, out);
         }
-        match &mut self.owed {
-            Some(owed) => owed.was_asked = false,
-            None if was_cut_short => self.owe(now, Ask::Again),
-            None => {}
+        self.vendor_stops_listening(now);
+        if let Some(owed) = &mut self.owed {
+            owed.was_asked = false;
         }
-        self.caller.heard_by_vendor = None;
         if loss == AgentLoss::Refused || self.reconnects >= RECONNECTS {
             return self.give_up(now, out);
         }
@@ -159,7 +173,7 @@ impl CallMachine {
         }
     }
 
-    pub(super) fn transfer_target(&self, wanted: Option<PhoneNumber>) -> Result<(HangupCause, Farewell), String> {
+    fn transfer_target(&self, wanted: Option<PhoneNumber>) -> Result<(HangupCause, Farewell), String> {
         let Some(own) = &self.settings.transfer_to else {
             return Err("calls can't be transferred here; offer to take a message".to_owned());
         };

@@ -15,6 +15,8 @@ pub(super) struct Owed {
     pub(super) ask: Ask,
     pub(super) since: CallTime,
     pub(super) was_asked: bool,
+    /// The response that was asked for; `None` where the vendor is to begin one by itself.
+    pub(super) response: Option<ResponseId>,
     pub(super) is_second_try: bool,
     pub(super) step: Step,
 }
@@ -30,11 +32,11 @@ pub(super) enum Step {
 impl CallMachine {
     /// From `since` on, the agent owes speech.
     pub(super) fn owe(&mut self, since: CallTime, ask: Ask) {
-        let greets_first = self.owed.as_ref().is_some_and(|owed| owed.ask == Ask::Greeting && !owed.was_asked);
-        if greets_first {
+        if self.owed.as_ref().is_some_and(|owed| owed.ask == Ask::Greeting) {
             return; // the greeting answers whatever the caller said into the quiet
         }
-        self.owed = Some(Owed { ask, since, was_asked: false, is_second_try: false, step: Step::Filler });
+        let step = Step::Filler;
+        self.owed = Some(Owed { ask, since, was_asked: false, response: None, is_second_try: false, step });
         self.deadlines.set(Timer::OwedSpeech, since + ms(self.settings.silence.filler_after_ms));
     }
 
@@ -51,7 +53,7 @@ impl CallMachine {
             || self.caller.utterance.is_some()
             || self.deadlines.is_set(Timer::DtmfPause);
         let Some(owed) = self.owed.as_mut().filter(|owed| !owed.was_asked && !must_wait) else { return };
-        owed.was_asked = true;
+        (owed.was_asked, owed.response) = (true, None);
         if detects_turns && self.settings.turns == TurnOwner::Vendor && owed.ask == Ask::Answer {
             return; // the vendor begins this one by itself
         }
@@ -60,12 +62,15 @@ impl CallMachine {
         }
         let ask = owed.ask.clone();
         let response = self.new_response(Origin::Agent(ask.clone()));
+        if let Some(owed) = &mut self.owed {
+            owed.response = Some(response);
+        }
         self.in_flight = Some(response);
         out.push(Output::AskAgent { response, ask: ask.clone() });
         out.push(Output::Note(Note::Asked(response, ask)));
     }
 
-    pub(super) fn new_response(&mut self, origin: Origin) -> ResponseId {
+    fn new_response(&mut self, origin: Origin) -> ResponseId {
         self.responses += 1;
         let response = ResponseId::from_engine(self.responses);
         self.ledger.open(response, origin);

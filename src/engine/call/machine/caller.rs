@@ -27,7 +27,7 @@ impl Caller {
         self.heard_by_us.is_some() || self.heard_by_vendor.is_some()
     }
 
-    pub(super) fn heard_by(&mut self, detector: Detector) -> &mut Option<CallTime> {
+    fn heard_by(&mut self, detector: Detector) -> &mut Option<CallTime> {
         match detector {
             Detector::Own => &mut self.heard_by_us,
             Detector::Vendor => &mut self.heard_by_vendor,
@@ -41,11 +41,13 @@ pub(super) struct Said {
     pub(super) started: CallTime,
     pub(super) ended: CallTime,
     pub(super) words_due: CallTime,
+    /// Whether it ended while no vendor listened: one that keeps what it missed hears it again.
+    pub(super) was_missed: bool,
 }
 
 impl CallMachine {
     /// Whose detector opens and closes the caller's utterances.
-    pub(super) fn ears(&self) -> Detector {
+    fn ears(&self) -> Detector {
         match self.agent {
             Agent::Ready { detects_turns: true } => Detector::Vendor,
             _ => Detector::Own,
@@ -86,7 +88,7 @@ impl CallMachine {
         }
     }
 
-    pub(super) fn floor(&self) -> Floor {
+    fn floor(&self) -> Floor {
         if self.ending.as_ref().is_some_and(|ending| !ending.is_revocable) {
             return Floor::Free; // the engine's last words; nobody would answer the caller
         }
@@ -103,7 +105,7 @@ impl CallMachine {
     }
 
     /// The caller has the floor: whatever was not heard is thrown away everywhere.
-    pub(super) fn interrupt(&mut self, now: CallTime, onset: CallTime, out: &mut Vec<Output>) {
+    fn interrupt(&mut self, now: CallTime, onset: CallTime, out: &mut Vec<Output>) {
         out.push(Output::ClearPlayout);
         if let Some(playing) = self.ledger.entries().iter().find(|entry| entry.first_out.is_some()) {
             let reaction = now.since(onset);
@@ -147,9 +149,7 @@ impl CallMachine {
         if by == Detector::Own && self.is_echo(onset, ended) {
             return self.ask_if_due(now, out);
         }
-        let words_due = now + ms(self.settings.limits.transcript_wait_ms);
-        self.caller.awaiting_words.push_back(Said { started, ended: ended.max(started), words_due });
-        self.await_words();
+        self.expect_words(now, by, started, ended);
         self.caller_is_there();
         // Speech that did not stop the agent ("mhm", or a "hello?" before the greeting) needs no answer.
         if matches!(self.floor(), Floor::Free) && self.ledger.audible().is_none() {
@@ -158,17 +158,40 @@ impl CallMachine {
         self.ask_if_due(now, out);
     }
 
-    /// Our detector interrupted the agent, but the vendor, whose turns count, heard nothing: without this,
-    /// both sides would wait for each other.
-    pub(super) fn other_detector_ended(&mut self, now: CallTime, ended: CallTime, out: &mut Vec<Output>) {
-        let nobody_else_heard = self.caller.heard_by_vendor.is_none() && self.owed.is_none();
-        if std::mem::take(&mut self.caller.interrupted_for_us) && nobody_else_heard && self.in_flight.is_none() {
+    /// The words of an utterance are to come. A vendor that catches up with what was said before it listened
+    /// tells of an utterance that is known already.
+    fn expect_words(&mut self, now: CallTime, by: Detector, started: CallTime, ended: CallTime) {
+        let words_due = now + ms(self.settings.limits.transcript_wait_ms);
+        let was_missed = by == Detector::Own;
+        match self.caller.awaiting_words.iter_mut().find(|said| said.was_missed && !was_missed) {
+            Some(said) => (said.words_due, said.was_missed) = (words_due, false),
+            None => {
+                let ended = ended.max(started);
+                self.caller.awaiting_words.push_back(Said { started, ended, words_due, was_missed });
+            }
+        }
+        self.await_words();
+    }
+
+    /// Our detector interrupted the agent, or heard the caller before the vendor listened, but the vendor, whose
+    /// turns count, heard nothing: without this, both sides would wait for each other.
+    fn other_detector_ended(&mut self, now: CallTime, ended: CallTime, out: &mut Vec<Output>) {
+        let nobody_else_hears = self.caller.heard_by_vendor.is_none();
+        if let Some(started) = self.caller.utterance.take_if(|_| nobody_else_hears) {
+            self.expect_words(now, Detector::Own, started, ended);
+            self.caller_is_there();
+            self.ask_if_due(now, out);
+        }
+        let nobody_else_heard = nobody_else_hears && self.owed.is_none();
+        // One that was interrupted is not in the ledger any more; a vendor that stalls never ends it.
+        let nobody_speaks = self.in_flight.is_none_or(|response| self.ledger.get(response).is_none());
+        if std::mem::take(&mut self.caller.interrupted_for_us) && nobody_else_heard && nobody_speaks {
             self.owe(ended, Ask::Answer);
             self.ask_if_due(now, out);
         }
     }
 
-    pub(super) fn is_echo(&self, onset: CallTime, ended: CallTime) -> bool {
+    fn is_echo(&self, onset: CallTime, ended: CallTime) -> bool {
         let settings = &self.settings.barge_in;
         let Some(quiet_since) = self.playout_ended_at else { return false };
         onset.since(quiet_since) < ms(settings.post_playout_protection_ms)
@@ -176,9 +199,25 @@ impl CallMachine {
             && self.last_barge_in != self.playout_ended_at
     }
 
-    pub(super) fn caller_is_there(&mut self) {
+    fn caller_is_there(&mut self) {
         self.agent_turns_in_a_row = 0;
         self.reprompts = 0;
+    }
+
+    /// What the lost agent heard the next one does not know: the words that were to come won't, and an utterance
+    /// that it alone heard has no end.
+    pub(super) fn vendor_stops_listening(&mut self, now: CallTime) {
+        self.caller.heard_by_vendor = None;
+        for said in &mut self.caller.awaiting_words {
+            said.words_due = now;
+        }
+        if self.caller.heard_by_us.is_none()
+            && let Some(started) = self.caller.utterance.take()
+        {
+            self.caller.awaiting_words.push_back(Said { started, ended: now, words_due: now, was_missed: false });
+            self.owe(now, Ask::Again);
+        }
+        self.await_words();
     }
 
     pub(super) fn await_words(&mut self) {
@@ -197,7 +236,7 @@ impl CallMachine {
         if text.trim().is_empty() {
             return; // a noise that the recogniser found no words in
         }
-        let said = said.unwrap_or(Said { started: now, ended: now, words_due: now });
+        let said = said.unwrap_or(Said { started: now, ended: now, words_due: now, was_missed: false });
         self.store_caller_turn(said, text, confidence, out);
     }
 
@@ -207,7 +246,7 @@ impl CallMachine {
         // A caller who hangs up while speaking leaves an utterance that never ended.
         let cut_off = self.caller.utterance.take_if(|_| said.is_none());
         let started = cut_off.unwrap_or(now - length);
-        let said = said.unwrap_or(Said { started, ended: now, words_due: now });
+        let said = said.unwrap_or(Said { started, ended: now, words_due: now, was_missed: false });
         let text = format!("(spoken message of {}.{} s)", length.as_secs(), length.subsec_millis() / 100);
         self.store_caller_turn(said, text, None, out);
     }

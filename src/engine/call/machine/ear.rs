@@ -18,7 +18,6 @@ impl CallMachine {
         entry.first_out = Some(now);
         let origin = entry.origin.clone();
         if let Origin::Agent(ask) = origin {
-            self.reconnects = 0;
             self.first_audio(now, response, &ask, out);
         }
         if self.caller.is_speaking() {
@@ -26,11 +25,12 @@ impl CallMachine {
         }
     }
 
-    pub(super) fn first_audio(&mut self, now: CallTime, response: ResponseId, ask: &Ask, out: &mut Vec<Output>) {
+    fn first_audio(&mut self, now: CallTime, response: ResponseId, ask: &Ask, out: &mut Vec<Output>) {
         if self.stats.first_audio.is_none() {
             self.stats.first_audio = Some(now.since(self.answered_at));
         }
-        let Some(owed) = self.owed.take() else { return };
+        let pays = |asked: Option<ResponseId>| asked.is_none_or(|asked| asked == response);
+        let Some(owed) = self.owed.take_if(|owed| owed.was_asked && pays(owed.response)) else { return };
         self.deadlines.clear(Timer::OwedSpeech);
         let after = now.since(owed.since);
         if *ask != Ask::Greeting {

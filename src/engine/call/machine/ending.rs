@@ -57,7 +57,7 @@ impl CallMachine {
             self.store_agent_turn(&entry, was_cut, out);
         }
         if let Some(started) = self.caller.utterance.take() {
-            self.caller.awaiting_words.push_back(Said { started, ended: now, words_due: now });
+            self.caller.awaiting_words.push_back(Said { started, ended: now, words_due: now, was_missed: false });
         }
         while let Some(said) = self.caller.awaiting_words.pop_front() {
             self.store_caller_turn(said, String::new(), None, out);

@@ -94,6 +94,28 @@ fn hello_into_the_quiet_does_not_cost_the_greeting() {
 }
 
 #[test]
+fn hello_before_the_agent_is_ready_is_one_turn_whoever_hears_it() {
+    for vendor_hears in [true, false] {
+        let mut call = TestCall::ringing();
+        call.tell(Input::Answered).after(200).caller_starts(Detector::Own);
+        call.after(300).tell(Input::AgentReady { detects_turns: true });
+        assert!(call.asked().is_empty(), "the caller speaks");
+        call.after(300).caller_stops(Detector::Own);
+        assert_eq!(call.asked(), [(R1, Ask::Greeting)]);
+        if vendor_hears {
+            call.caller_starts(Detector::Vendor).caller_stops(Detector::Vendor);
+            call.tell(Input::CallerText { text: "Hello?".into(), confidence: None });
+        }
+        call.agent_speaks(R1, "Good morning.", 900).is_heard(R1);
+        call.run_to_deadline();
+        let words = if vendor_hears { "caller: Hello?" } else { "caller: " };
+        let turns = call.turns();
+        assert!(turns.len() == 2 && turns.iter().any(|turn| turn == words), "{turns:?}");
+        assert_eq!(call.asked().iter().filter(|(_, ask)| *ask != Ask::Reprompt).count(), 1);
+    }
+}
+
+#[test]
 fn speech_that_goes_on_into_the_greeting_interrupts_it_after_its_protection() {
     let mut call = TestCall::ringing();
     call.tell(Input::Answered).tell(Input::AgentReady { detects_turns: true });
@@ -168,6 +190,61 @@ fn a_refused_agent_is_not_asked_twice_and_a_dropped_one_is_replaced() {
     assert_eq!(call.count(&Output::ConnectAgent), 2);
     call.clear_log().tell(Input::AgentReady { detects_turns: true });
     assert_eq!(call.asked().len(), 1, "the answer that was lost is asked for again");
+}
+
+#[test]
+fn an_agent_that_is_lost_in_every_sentence_is_given_up() {
+    let mut call = TestCall::greeted();
+    call.caller_says("Hello?");
+    for response in [2, 3, 4].map(ResponseId::from_engine) {
+        assert_eq!(call.ended(), None);
+        call.agent_speaks_on(response, "Hello, how", 600).tell(Input::AgentLost(AgentLoss::Dropped));
+        call.tell(Input::AgentReady { detects_turns: true });
+    }
+    assert!(call.has_said(Phrase::Apology));
+    assert_eq!(call.count(&Output::ConnectAgent), 3);
+}
+
+#[test]
+fn an_answer_that_fails_in_the_middle_of_a_sentence_is_asked_for_once_more() {
+    let mut call = TestCall::greeted();
+    call.caller_says("Hello?").agent_speaks_on(R2, "Hello, how", 600);
+    call.clear_log().tell(Input::ResponseEnded { response: R2, outcome: ResponseOutcome::Failed });
+    assert_eq!(call.asked(), [(ResponseId::from_engine(3), Ask::Again)]);
+    call.clear_log().tell(Input::AgentLost(AgentLoss::Stalled)).tell(Input::AgentReady { detects_turns: true });
+    assert_eq!(call.asked(), [(ResponseId::from_engine(4), Ask::Again)]);
+}
+
+#[test]
+fn an_interruption_that_a_stalled_vendor_does_not_hear_is_owed_an_answer() {
+    let mut call = TestCall::greeted();
+    call.caller_says("Hello?").agent_speaks_on(R2, "Hello, how", 600).hears(R2, 600);
+    call.caller_starts(Detector::Own).after(900).tell(Input::Deadline).caller_stops(Detector::Own);
+    call.clear_log().tell(Input::AgentLost(AgentLoss::Stalled)).tell(Input::AgentReady { detects_turns: true });
+    assert_eq!(call.asked().len(), 1);
+}
+
+#[test]
+fn an_utterance_whose_listener_is_lost_is_over_and_owed_an_answer() {
+    let mut call = TestCall::greeted();
+    call.caller_starts(Detector::Vendor).after(400).tell(Input::AgentLost(AgentLoss::Dropped));
+    call.clear_log().tell(Input::Deadline).after(300).tell(Input::AgentReady { detects_turns: true });
+    assert_eq!(call.turns(), ["caller: "]);
+    assert_eq!(call.asked(), [(R2, Ask::Again)]);
+}
+
+#[test]
+fn only_the_response_that_was_asked_for_pays_what_is_owed() {
+    let mut call = TestCall::greeted();
+    call.caller_says("Connect me.").tell(Input::ResponseStarted(R2));
+    call.tell(Input::AgentAudio { response: R2, length: ms(4_000) });
+    call.tell(tool(Tool::Unusable { complaint: "no".into() }));
+    call.tell(Input::ResponseEnded { response: R2, outcome: ResponseOutcome::Completed });
+    assert_eq!(call.asked().last(), Some(&(ResponseId::from_engine(3), Ask::Answer)));
+    call.tell(Input::PlayoutStarted(R2)).run_to_deadline();
+    assert!(!call.has_said(Phrase::Filler), "the agent is being heard");
+    call.is_heard(R2).run_to_deadline();
+    assert!(call.has_said(Phrase::Filler), "and then it is not");
 }
 
 #[test]

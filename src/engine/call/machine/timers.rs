@@ -5,6 +5,7 @@ use crate::engine::time::CallTime;
 use super::super::deadlines::Timer;
 use super::super::event::{AgentLoss, Ask, Farewell, Note, Output, Phrase};
 use super::super::hangup::HangupCause;
+use super::super::heard::Origin;
 use super::asking::{Step, again};
 use super::ending::Ending;
 use super::{Agent, CallMachine, Phase, ms};
@@ -28,16 +29,21 @@ impl CallMachine {
         }
     }
 
-    pub(super) fn agent_not_ready(&mut self, now: CallTime, out: &mut Vec<Output>) {
+    fn agent_not_ready(&mut self, now: CallTime, out: &mut Vec<Output>) {
         out.push(Output::Note(Note::AgentLost(AgentLoss::Unreachable)));
         self.stats.agent_losses += 1;
         self.give_up(now, out);
     }
 
-    pub(super) fn speech_is_owed(&mut self, now: CallTime, out: &mut Vec<Output>) {
+    fn speech_is_owed(&mut self, now: CallTime, out: &mut Vec<Output>) {
+        let is_heard = self.ledger.entries().iter().any(|entry| entry.origin != Origin::Engine && entry.is_audible());
         let Some(owed) = self.owed.as_mut() else { return };
-        let (since, step) = (owed.since, owed.step);
         let silence = &self.settings.silence;
+        if is_heard {
+            owed.since = now; // nobody is silent yet: the speech that is owed comes behind this
+            return self.deadlines.set(Timer::OwedSpeech, now + ms(silence.filler_after_ms));
+        }
+        let (since, step) = (owed.since, owed.step);
         out.push(Output::Note(Note::AgentOwesSpeech));
         match step {
             Step::Filler => {
@@ -57,7 +63,7 @@ impl CallMachine {
     }
 
     /// The request brought nothing: it is withdrawn and made once more.
-    pub(super) fn retry(&mut self, now: CallTime, out: &mut Vec<Output>) {
+    fn retry(&mut self, now: CallTime, out: &mut Vec<Output>) {
         let stuck = self.in_flight.take();
         if let Some(entry) = stuck.and_then(|response| self.ledger.settle(response)) {
             out.push(Output::CancelResponse(entry.id)); // one that was interrupted has had its cancel
@@ -70,7 +76,7 @@ impl CallMachine {
         self.ask_if_due(now, out);
     }
 
-    pub(super) fn caller_is_silent(&mut self, now: CallTime, out: &mut Vec<Output>) {
+    fn caller_is_silent(&mut self, now: CallTime, out: &mut Vec<Output>) {
         out.push(Output::Note(Note::CallerSilent));
         if self.reprompts < self.settings.silence.caller_reprompts {
             self.reprompts += 1;
@@ -82,7 +88,7 @@ impl CallMachine {
         self.end_after_last_words(now, ending, out);
     }
 
-    pub(super) fn words_did_not_come(&mut self, now: CallTime, out: &mut Vec<Output>) {
+    fn words_did_not_come(&mut self, now: CallTime, out: &mut Vec<Output>) {
         while let Some(said) = self.caller.awaiting_words.front().copied().filter(|said| said.words_due <= now) {
             self.caller.awaiting_words.pop_front();
             self.store_caller_turn(said, String::new(), None, out);
@@ -90,12 +96,12 @@ impl CallMachine {
         self.await_words();
     }
 
-    pub(super) fn keys_are_entered(&mut self, now: CallTime, out: &mut Vec<Output>) {
+    fn keys_are_entered(&mut self, now: CallTime, out: &mut Vec<Output>) {
         self.owe(now, Ask::Answer);
         self.ask_if_due(now, out);
     }
 
-    pub(super) fn time_is_up(&mut self, now: CallTime, out: &mut Vec<Output>) {
+    fn time_is_up(&mut self, now: CallTime, out: &mut Vec<Output>) {
         out.push(Output::Note(Note::MaximumLength));
         out.push(Output::ClearPlayout);
         self.throw_away_unheard(out);

@@ -134,7 +134,6 @@ fn session(plan: &Plan, format: AudioFormat, attempt: Attempt) -> Value {
     let mut turn_detection = json!({
         "type": "server_vad", "create_response": vendors_turn, "interrupt_response": vendors_turn,
     });
-    let mut transcription = json!({ "model": settings.transcription_model });
     let mut input = json!({ "format": format_json(format) });
     let mut output = json!({ "format": format_json(format) });
     let mut session = json!({
@@ -148,24 +147,35 @@ fn session(plan: &Plan, format: AudioFormat, attempt: Attempt) -> Value {
         turn_detection["threshold"] = json!(settings.vad_threshold);
         turn_detection["prefix_padding_ms"] = json!(settings.prefix_padding_ms);
         turn_detection["silence_duration_ms"] = json!(settings.silence_duration_ms);
-        if let Some(language) = plan.spoken_language() {
-            transcription["language"] = json!(language);
-        }
         input["noise_reduction"] = match settings.noise_reduction {
             NoiseReduction::Off => Value::Null,
             NoiseReduction::NearField => json!({ "type": "near_field" }),
             NoiseReduction::FarField => json!({ "type": "far_field" }),
         };
         output["voice"] = json!(plan.voice);
-        session["include"] = json!(["item.input_audio_transcription.logprobs"]);
+        if settings.writes_down() {
+            session["include"] = json!(["item.input_audio_transcription.logprobs"]);
+        }
         if let Some(tokens) = settings.max_output_tokens {
             session["max_output_tokens"] = json!(tokens);
         }
     }
-    input["transcription"] = transcription;
+    input["transcription"] = transcription(plan, attempt);
     input["turn_detection"] = turn_detection;
     session["audio"] = json!({ "input": input, "output": output });
     session
+}
+
+/// How the caller's audio becomes words; `null` is the vendor's word for not at all.
+fn transcription(plan: &Plan, attempt: Attempt) -> Value {
+    if !plan.settings.writes_down() {
+        return Value::Null;
+    }
+    let mut transcription = json!({ "model": plan.settings.transcription_model });
+    if let Some(language) = plan.spoken_language().filter(|_| attempt == Attempt::Full) {
+        transcription["language"] = json!(language);
+    }
+    transcription
 }
 
 fn format_json(format: AudioFormat) -> Value {

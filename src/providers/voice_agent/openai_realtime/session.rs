@@ -69,6 +69,7 @@ pub(super) struct Session<R: Rate> {
     queued: Option<(ResponseId, Ask)>,
     vendors_own: u32,
     tool_calls: Vec<OpenCall>,
+    /// From the caller's onset until the utterance has its place in the conversation.
     caller_speaks: bool,
     history: History,
     retold: Vec<Retold>,
@@ -185,12 +186,12 @@ impl<R: Rate> Session<R> {
                 self.caller_speaks = true;
                 vec![Action::Tell(AgentEvent::CallerSpeechStarted)]
             }
-            ServerEvent::SpeechStopped => {
-                self.caller_speaks = false;
-                vec![Action::Tell(AgentEvent::CallerSpeechEnded)]
-            }
+            ServerEvent::SpeechStopped => vec![Action::Tell(AgentEvent::CallerSpeechEnded)],
             ServerEvent::Committed { item_id } => {
-                self.history.caller_began(item_id);
+                self.caller_speaks = false;
+                if self.plan.settings.writes_down() {
+                    self.history.caller_began(item_id);
+                }
                 Vec::new()
             }
             ServerEvent::Transcribed { item_id, text, confidence } => self.transcribed(item_id, text, *confidence),

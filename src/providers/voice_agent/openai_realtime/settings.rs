@@ -22,7 +22,7 @@ pub struct OpenAiSettings {
     pub audio: AudioFormat,
     /// Who begins a response when the vendor hears that the caller has finished.
     pub turns: TurnOwner,
-    /// What turns the caller's audio into words.
+    /// What turns the caller's audio into words; empty: nothing does.
     pub transcription_model: String,
     /// How sure the vendor's detector must be that it hears speech, 0 to 1.
     pub vad_threshold: f64,
@@ -54,6 +54,13 @@ pub struct OpenAiSettings {
     pub renew_retry: Duration,
     /// How much of the caller's audio is kept while the session is not confirmed.
     pub keep_audio: Duration,
+}
+
+impl OpenAiSettings {
+    /// Whether the caller's words are wanted.
+    pub(super) fn writes_down(&self) -> bool {
+        !self.transcription_model.is_empty()
+    }
 }
 
 impl Default for OpenAiSettings {

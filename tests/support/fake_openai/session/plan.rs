@@ -73,7 +73,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             if answer.then.is_some_and(|(after, _)| after == *chunks) {
                 steps.extend(answer.then.map(|(_, then)| Step::Then(then)));
             }
-            let upto = words.len() * (number + 1) / pieces.len();
+            // Speech runs at an even number of letters per second; a word comes when it begins.
+            let letters = text.len() * (number + 1) / pieces.len();
+            let begins = |word: usize| words[..word].iter().map(|word| word.len()).sum::<usize>();
+            let upto = (spoken..words.len()).find(|word| begins(*word) >= letters).unwrap_or(words.len());
             if upto > spoken {
                 let delta = words[spoken..upto].concat();
                 steps.push_back(Step::Say(place(

@@ -15,9 +15,21 @@ pub(super) struct Active {
     pub(super) id: String,
     pub(super) metadata: Value,
     pub(super) steps: VecDeque<Step>,
+    /// How many chunks come after a cancel.
+    pub(super) late: usize,
     pub(super) is_held: bool,
     pub(super) due: Instant,
     pub(super) output: Vec<Value>,
+}
+
+impl Active {
+    fn next_is_audio(&self) -> bool {
+        matches!(self.steps.front(), Some(Step::Audio { .. }))
+    }
+
+    fn next_is_end(&self) -> bool {
+        matches!(self.steps.front(), None | Some(Step::End(_)))
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
@@ -27,6 +39,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.complain(format!("cancels {id} twice"));
         }
         if self.active.as_ref().is_some_and(|active| active.id == id) {
+            self.say_late_chunks().await;
             return self.end_response("cancelled", json!({ "type": "cancelled", "reason": "client_cancelled" })).await;
         }
         if !self.ended.contains(&id) {
@@ -53,6 +66,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             id: id.clone(),
             metadata: metadata.clone(),
             steps,
+            late: answer.late,
             is_held: false,
             due: Instant::now(),
             output: Vec::new(),
@@ -127,5 +141,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.say(json!({ "type": "response.done", "response": response })).await;
         let limits = json!([{ "name": "tokens", "limit": 40_000, "remaining": 39_000, "reset_seconds": 1.5 }]);
         self.say(json!({ "type": "rate_limits.updated", "rate_limits": limits })).await;
+    }
+
+    /// What was under way when the cancel came.
+    async fn say_late_chunks(&mut self) {
+        while let Some(active) = self.active.as_mut().filter(|active| active.late > 0 && !active.next_is_end()) {
+            active.late -= usize::from(active.next_is_audio());
+            self.step().await;
+        }
     }
 }

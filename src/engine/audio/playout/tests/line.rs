@@ -74,7 +74,7 @@ impl Line {
         }
     }
 
-    pub(super) fn keep(&mut self, step: Step<Hz8k>) {
+    fn keep(&mut self, step: Step<Hz8k>) {
         let at = self.now.as_micros();
         match step {
             Step::Frame { response, frame } => {

@@ -45,12 +45,12 @@ pub(super) struct TranscribedBody<'a> {
     pub(super) item_id: Cow<'a, str>,
     pub(super) transcript: String,
     #[serde(default)]
-    pub(super) logprobs: Option<Vec<LogProb>>,
+    logprobs: Option<Vec<LogProb>>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct LogProb {
-    pub(super) logprob: f64,
+struct LogProb {
+    logprob: f64,
 }
 
 impl TranscribedBody<'_> {
@@ -90,7 +90,7 @@ pub(super) struct StatusDetails {
 #[derive(Deserialize)]
 pub(super) struct Metadata {
     #[serde(default)]
-    pub(super) trunkline_response: Option<String>,
+    trunkline_response: Option<String>,
 }
 
 impl Metadata {

@@ -111,7 +111,7 @@ fn mismatch(plan: &Plan, format: AudioFormat, echo: &Echo) -> Option<&'static st
             "audio.input.turn_detection.interrupt_response",
             turns.and_then(|turns| turns.interrupt_response) == vendors_turn,
         ),
-        ("audio.input.transcription", input.transcription.is_some()),
+        ("audio.input.transcription", input.transcription.is_some() == plan.settings.writes_down()),
         // The vendor may normalise the text; what it must not do is to go on with its own.
         (
             "instructions",

@@ -173,6 +173,21 @@ fn every_field_that_we_insist_on_is_compared() {
 }
 
 #[test]
+fn without_a_model_for_it_no_words_are_wanted_and_none_are_waited_for() {
+    let mut desk = Desk::new(|settings| settings.transcription_model.clear());
+    desk.hear(json!({ "type": "session.created", "session": {} }));
+    let mut echo = desk.echo();
+    assert_eq!(echo["session"]["audio"]["input"]["transcription"], Value::Null);
+    assert_eq!(echo["session"].get("include"), None);
+    echo["session"]["audio"]["input"]["transcription"] = json!({ "model": "whisper-1" });
+    assert_eq!(desk.hear(echo.clone()), ["send session.update"], "words were not wanted");
+    echo["session"]["audio"]["input"]["transcription"] = Value::Null;
+    assert_eq!(desk.hear(echo), ["decode Pcm24", "tell ready", "hear Pcm24"]);
+    desk.hear(json!({ "type": "input_audio_buffer.committed", "item_id": "item_1" }));
+    assert!(desk.session.is_quiet(), "the session can be renewed");
+}
+
+#[test]
 fn one_response_at_a_time_and_the_next_one_when_it_is_over() {
     let mut desk = Desk::ready();
     assert_eq!(desk.respond(1), ["send response.create r1"]);
@@ -353,6 +368,25 @@ fn another_format_is_confirmed_like_the_first_one() {
     assert_eq!(desk.order(AgentOrder::Truncate { response: r(1), heard }), [""; 0]);
     // One warning per session.
     assert_eq!(lines(desk.session.fall_back(desk.now)), ["send session.update"]);
+}
+
+#[test]
+fn a_change_of_session_waits_until_the_callers_words_are_there() {
+    let mut desk = Desk::ready();
+    let item = "item_1";
+    let events = [
+        json!({ "type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": item }),
+        json!({ "type": "input_audio_buffer.speech_stopped", "audio_end_ms": 900, "item_id": item }),
+        json!({ "type": "input_audio_buffer.committed", "item_id": item, "previous_item_id": null }),
+    ];
+    assert!(desk.session.is_quiet());
+    for event in events {
+        desk.hear(event.clone());
+        assert!(!desk.session.is_quiet(), "{event}");
+    }
+    desk.hear(json!({ "type": "conversation.item.input_audio_transcription.completed", "item_id": item,
+        "content_index": 0, "transcript": "When do you open?" }));
+    assert!(desk.session.is_quiet());
 }
 
 #[test]
