@@ -30,6 +30,7 @@ on_both_databases! {
     a_bad_record_in_the_spool_holds_up_no_other
     what_could_not_be_written_from_the_spool_stays_there
     a_media_token_is_used_once_while_the_database_is_away
+    a_disk_that_is_gone_and_back_is_noticed_although_nobody_writes
 }
 
 fn what_is_told_while_the_database_is_away_is_stored_when_it_is_back(database: Database) {
@@ -119,6 +120,26 @@ fn an_outage_is_noticed_although_nobody_calls(database: Database) {
     until("the outage is noticed", || !store.health().is_ready());
     database.come_back(stall);
     until("the database is back", || store.health().is_ready());
+}
+
+fn a_disk_that_is_gone_and_back_is_noticed_although_nobody_writes(database: Database) {
+    let ping_every = Duration::from_millis(20);
+    let (store, writer) = open(StoreSettings { ping_every, ..impatient(&database, "a") });
+    let (spool, elsewhere) = (database.spool("a"), database.spool("elsewhere"));
+    std::fs::rename(&spool, &elsewhere).unwrap();
+    until("it is noticed", || store.health().spool_error.is_some() && !store.health().is_ready());
+    assert!(writer.spool().keep(&life_of(&call(1))).is_err());
+    std::fs::rename(&elsewhere, &spool).unwrap();
+    until("the disk is back", || store.health().is_ready());
+
+    let stall = database.stall();
+    writer.spool().database_is_silent();
+    std::fs::rename(&spool, &elsewhere).unwrap();
+    until("it is noticed while the database is away", || store.health().spool_error.is_some());
+    std::fs::rename(&elsewhere, &spool).unwrap();
+    until("the disk is back", || store.health().spool_error.is_none());
+    drop(stall);
+    until("all is well", || store.health().is_ready());
 }
 
 fn a_database_that_answers_and_lets_nobody_write_holds_nobody_up(database: Database) {

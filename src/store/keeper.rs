@@ -84,13 +84,17 @@ impl Keeper {
                     pause = FIRST_PAUSE;
                     match self.shared.wait_for_work(self.shared.settings.ping_every) {
                         Wake::Work => {}
-                        Wake::Idle => self.ping(),
+                        Wake::Idle => {
+                            self.ping();
+                            self.shared.probe_spool();
+                        }
                         Wake::Stop => return,
                     }
                 }
                 Err(error) => {
                     if !matches!(error, StoreError::Spool(_)) {
                         self.shared.database_lost(&error.to_string());
+                        self.shared.probe_spool();
                     }
                     if !self.shared.pause(pause) {
                         return;

@@ -20,7 +20,7 @@ pub struct StoreSettings {
     pub busy_timeout: Duration,
     /// How long a batch of turns and events, or a claim, may take before it goes to the spool instead.
     pub patience: Duration,
-    /// How long the database may go without being asked anything before it is asked whether it is there.
+    /// How long database and spool may go without being used before it is tried whether they can be.
     pub ping_every: Duration,
     /// How many turns and events may wait to be written.
     pub journal_queue: usize,

@@ -159,6 +159,17 @@ impl Shared {
         *locked(&self.spool_error) = error;
     }
 
+    /// Finds out whether the spool can be used, so that a disk that is full is known before it is needed, and one
+    /// that no longer is doesn't keep calls away.
+    pub fn probe_spool(&self) {
+        let error = self.spool.probe().err().map(|error| error.to_string());
+        let mut known = locked(&self.spool_error);
+        if let Some(error) = error.as_ref().filter(|_| known.is_none()) {
+            self.settings.observer.tell(StoreEvent::SpoolFailed { error });
+        }
+        *known = error;
+    }
+
     pub fn spool_error(&self) -> Option<String> {
         locked(&self.spool_error).clone()
     }

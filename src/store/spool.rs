@@ -3,6 +3,7 @@
 //! ```text
 //! spool/
 //! ├── lock                        held while a process uses the directory
+//! ├── probe                       there for a moment, to see whether the directory can be written
 //! ├── 00000000000000000017.spool  sealed: being written to the database, removed after the commit
 //! ├── 00000000000000000018.spool  active: appended to
 //! └── rejected/                   what the database will never take, one file per process start
@@ -88,6 +89,20 @@ impl Spool {
         appended.map_err(|error| StoreError::Spool(format!("{}: {error}", self.dir.display())))?;
         self.waiting.fetch_add(records.len() as u64, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Whether a record could be kept now.
+    pub fn probe(&self) -> Result<(), StoreError> {
+        let path = self.dir.join("probe");
+        let write = || -> io::Result<()> {
+            let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&path)?;
+            file.write_all(b"a disk that is full takes an empty file\n")?;
+            file.sync_data()
+        };
+        let written = write();
+        // One that is left behind is overwritten next time.
+        std::fs::remove_file(&path).ok();
+        written.map_err(|error| StoreError::Spool(format!("{}: {error}", self.dir.display())))
     }
 
     /// How many records wait.
