@@ -109,6 +109,11 @@ impl Database {
         }
     }
 
+    /// The server, if it is the test's own.
+    pub fn server(&self) -> Option<&Postgres> {
+        self.server.as_ref()
+    }
+
     /// The database answers and lets nobody write.
     pub fn stall(&self) -> Stall {
         match self.url.strip_prefix("sqlite:") {

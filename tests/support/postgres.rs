@@ -43,6 +43,8 @@ impl Postgres {
             {user} "$BIN/initdb" -D "$DIR/pg/data" -U app --auth=trust -E UTF8 --no-locale --no-sync >"$DIR/initdb.log" 2>&1 \
                 && echo ready || echo failed
             cat >/dev/null
+            # One that was frozen can't be stopped.
+            kill -CONT "$(head -n 1 "$DIR/pg/data/postmaster.pid" 2>/dev/null)" 2>/dev/null
             {user} "$BIN/pg_ctl" -D "$DIR/pg/data" -m immediate stop >/dev/null 2>&1
             rm -rf "$DIR"
             "#,
@@ -103,6 +105,26 @@ impl Postgres {
         self.pg_ctl(&["-w", "-l", log.to_str().unwrap(), "-o", &options, "start"]);
     }
 
+    /// Holds every process of the server where it stands, as a machine that hangs does: it neither answers nor
+    /// refuses, and no connection ends.
+    pub fn freeze(&self) {
+        let main = self.main_process();
+        signal("STOP", [main]); // first, so that there will be no more children
+        signal("STOP", children(main));
+    }
+
+    /// Lets the server go on.
+    pub fn thaw(&self) {
+        let main = self.main_process();
+        signal("CONT", children(main));
+        signal("CONT", [main]);
+    }
+
+    fn main_process(&self) -> u32 {
+        let file = fs::read_to_string(self.sockets().join("data/postmaster.pid")).unwrap();
+        file.lines().next().unwrap().trim().parse().unwrap()
+    }
+
     fn sockets(&self) -> PathBuf {
         self.dir.join("pg")
     }
@@ -121,6 +143,26 @@ impl Postgres {
         };
         let ran = command.arg("-D").arg(&data).args(arguments).stdout(Stdio::null()).status().unwrap();
         assert!(ran.success(), "pg_ctl {arguments:?}");
+    }
+}
+
+/// The processes whose parent this is.
+fn children(parent: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let is_child = |process: &u32| {
+        // "pid (name) state parent …"; one that has just ended has no file.
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+        after_name.split(' ').nth(1) == Some(&parent.to_string())
+    };
+    numbers.filter(is_child).collect()
+}
+
+fn signal(name: &str, processes: impl IntoIterator<Item = u32>) {
+    for process in processes {
+        // One that has just ended needs no signal.
+        Command::new("sh").args(["-c", &format!("kill -{name} {process} 2>/dev/null")]).status().unwrap();
     }
 }
 
