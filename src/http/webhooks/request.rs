@@ -65,7 +65,8 @@ impl Signed {
         let connection = request.connection_info().clone();
         let path_and_query = request.uri().path_and_query().map_or(endpoint, |target| target.as_str());
         let target = RequestTarget { scheme: connection.scheme(), host: connection.host(), path_and_query };
-        let is_json = header(request, CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("application/json"));
+        let is_json = header(request, CONTENT_TYPE.as_str())
+            .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/json"));
         let form = match is_get || is_json {
             true => Form::from_pairs(&[]),
             false => Form::from_urlencoded(&body).map_err(|error| refuse(error.into()))?,
