@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use actix::{Addr, System};
 use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use anyhow::{Context, anyhow};
 use secrecy::ExposeSecret;
@@ -277,11 +278,12 @@ impl Parts {
         };
         let server = HttpServer::new(move || {
             App::new()
+                .wrap(from_fn(crate::http::close_to_strangers))
                 .app_data(door.clone())
                 .app_data(webhooks.clone())
                 .app_data(checks.clone())
                 .app_data(figures.clone())
-                .service(web::resource("/twilio/media").route(web::get().to(twilio_stream::accept)))
+                .service(crate::http::only("GET", "/twilio/media").route(web::get().to(twilio_stream::accept)))
                 .configure(crate::http::routes)
         })
         .workers(workers)

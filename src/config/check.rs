@@ -215,7 +215,7 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     let mut range = |path, value: f64, least: u32, most: u32| ranges.push((path, value, least.into(), most.into()));
 
     range("http.max_connections", http.max_connections as f64, 1, 100_000);
-    range("http.request_timeout_ms", http.request_timeout_ms.into(), 1, 60_000);
+    range("http.request_timeout_ms", http.request_timeout_ms.into(), 1_000, 60_000);
     range("http.max_body_bytes", http.max_body_bytes as f64, 1_024, 1_048_576);
     range("http.drain_ms", http.drain_ms.into(), 0, 3_600_000);
     range("database.pool", database.pool.into(), 1, 100);

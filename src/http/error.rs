@@ -14,13 +14,13 @@ pub enum Refused {
     #[error("X-Twilio-Signature is missing or does not fit this address and these fields")]
     NotSigned,
     /// The body is longer than any webhook.
-    #[error("the body is longer than {0} bytes")]
+    #[error("body: is longer than {0} bytes")]
     TooLong(usize),
     /// The connection broke off in the middle of the body.
-    #[error("the body did not arrive")]
+    #[error("body: did not arrive")]
     Incomplete,
     /// The fields can't be read.
-    #[error(transparent)]
+    #[error("body: {0}")]
     Form(#[from] FormError),
     /// A field is missing or makes no sense.
     #[error(transparent)]
@@ -36,7 +36,8 @@ impl ResponseError for Refused {
             Self::NotSigned => StatusCode::FORBIDDEN,
             Self::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Incomplete => StatusCode::BAD_REQUEST,
-            Self::Form(_) => StatusCode::BAD_REQUEST,
+            Self::Form(FormError::TooLong(_)) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Form(FormError::TooManyFields | FormError::NotJson) => StatusCode::BAD_REQUEST,
             Self::Field(_) => StatusCode::BAD_REQUEST,
             Self::NotStored => StatusCode::SERVICE_UNAVAILABLE,
         }

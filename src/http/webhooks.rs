@@ -74,7 +74,7 @@ pub async fn voice(
     service: web::Data<Webhooks>,
 ) -> Result<HttpResponse, Refused> {
     let signed = Signed::read("/twilio/voice", &request, body, &service).await?;
-    let call = VoiceWebhook::from_form(&signed.form()?)?;
+    let call = signed.webhook(VoiceWebhook::from_form)?;
     if service.is_stopping.load(Ordering::Relaxed) {
         service.telemetry.record(Event::CallRefused { why: Refusal::Draining });
         return Ok(signed.twiml(Twiml::apology()));
@@ -124,9 +124,9 @@ pub async fn status(
     service: web::Data<Webhooks>,
 ) -> Result<HttpResponse, Refused> {
     let signed = Signed::read("/twilio/status", &request, body, &service).await?;
-    let webhook = StatusWebhook::from_form(&signed.form()?)?;
+    let webhook = signed.webhook(StatusWebhook::from_form)?;
     let change = signed.identified(webhook.change(clock::wall_micros()));
-    apply(&service, change).await?;
+    apply(&service, change).await.map_err(|refused| signed.refused(refused))?;
     if webhook.status.is_final() {
         metered::order(&service.registry, CarrierEnded(webhook.call_sid));
     }
@@ -140,7 +140,7 @@ pub async fn stream_ended(
     service: web::Data<Webhooks>,
 ) -> Result<HttpResponse, Refused> {
     let signed = Signed::read("/twilio/stream-ended", &request, body, &service).await?;
-    let webhook = StreamEndedWebhook::from_form(&signed.form()?)?;
+    let webhook = signed.webhook(StreamEndedWebhook::from_form)?;
     if let Some(change) = webhook.change(clock::wall_micros()) {
         note_status(&service, signed.identified(change)).await;
     }
@@ -183,7 +183,7 @@ pub async fn stream_status(
     service: web::Data<Webhooks>,
 ) -> Result<HttpResponse, Refused> {
     let signed = Signed::read("/twilio/stream-status", &request, body, &service).await?;
-    let webhook = StreamStatusWebhook::from_form(&signed.form()?)?;
+    let webhook = signed.webhook(StreamStatusWebhook::from_form)?;
     if webhook.event == StreamEvent::Failed {
         service.telemetry.record(Event::MediaFault { kind: "reported_by_carrier" });
     }

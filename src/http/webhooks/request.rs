@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
-use actix_web::http::header::CONTENT_TYPE;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 
@@ -14,6 +14,7 @@ use crate::engine::wire::auth::{RequestAuth, RequestTarget};
 use crate::engine::wire::form::Form;
 use crate::engine::wire::signature::Payload;
 use crate::engine::wire::twiml::Twiml;
+use crate::engine::wire::webhook::WebhookError;
 use crate::telemetry::{Event, Refusal, Telemetry};
 
 use super::{Refused, Webhooks};
@@ -46,7 +47,6 @@ impl Signed {
     ) -> Result<Self, Refused> {
         let since = clock::now();
         let refuse = |refused: Refused| {
-            use actix_web::ResponseError;
             let status = refused.status_code().as_u16();
             let took = clock::now().duration_since(since);
             service.telemetry.record(Event::WebhookAnswered { endpoint, status, took });
@@ -58,15 +58,18 @@ impl Signed {
             return Err(refuse(Refused::NotSigned)); // before a byte of the body is read
         }
         let is_get = request.method() == Method::GET;
+        let promised = header(request, CONTENT_LENGTH.as_str()).and_then(|length| length.parse::<u64>().ok());
         let body = match is_get {
             true => Bytes::new(),
+            false if promised.is_some_and(|length| length > service.max_body_bytes as u64) => {
+                return Err(refuse(Refused::TooLong(service.max_body_bytes)));
+            }
             false => read_body(body, service.max_body_bytes).await.map_err(refuse)?,
         };
         let connection = request.connection_info().clone();
         let path_and_query = request.uri().path_and_query().map_or(endpoint, |target| target.as_str());
         let target = RequestTarget { scheme: connection.scheme(), host: connection.host(), path_and_query };
-        let is_json = header(request, CONTENT_TYPE.as_str())
-            .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/json"));
+        let is_json = header(request, CONTENT_TYPE.as_str()).is_some_and(is_json);
         let form = match is_get || is_json {
             true => Form::from_pairs(&[]),
             false => Form::from_urlencoded(&body).map_err(|error| refuse(error.into()))?,
@@ -96,17 +99,21 @@ impl Signed {
         })
     }
 
-    /// The webhook's fields: of the body, or of the query where there is no body.
-    pub fn form(&self) -> Result<Form<'_>, Refused> {
+    /// The webhook, read from the fields of the body, or of the query where there is no body.
+    pub fn webhook<T>(&self, from_form: impl FnOnce(&Form<'_>) -> Result<T, WebhookError>) -> Result<T, Refused> {
         let form = match (self.is_json, self.body.is_empty()) {
             (true, _) => Form::from_json(&self.body),
             (false, true) => Form::from_urlencoded(self.query.as_bytes()),
             (false, false) => Form::from_urlencoded(&self.body),
         };
-        form.map_err(|error| {
-            self.answered(400);
-            error.into()
-        })
+        let webhook = form.map_err(Refused::from).and_then(|form| Ok(from_form(&form)?));
+        webhook.map_err(|refused| self.refused(refused))
+    }
+
+    /// Answers that it can't be done.
+    pub fn refused(&self, refused: Refused) -> Refused {
+        self.answered(refused.status_code().as_u16());
+        refused
     }
 
     /// The change, with the carrier's own name for this event, the same when it is repeated.
@@ -138,6 +145,10 @@ impl Signed {
         let took = clock::now().duration_since(self.since);
         self.telemetry.record(Event::WebhookAnswered { endpoint: self.endpoint, status, took });
     }
+}
+
+fn is_json(media_type: &str) -> bool {
+    media_type.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("application/json"))
 }
 
 fn header<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str> {

@@ -1,0 +1,138 @@
+//! What the carrier says about a call adds up to one row, in whatever order and however often it is said.
+
+use futures_util::future::join_all;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use trunkline::engine::status::CallRow;
+
+use crate::databases::Database;
+use crate::http_service::{Asked, Caller, Request};
+use crate::service::{CALLED, CALLER, Service};
+use crate::{databases, service};
+
+on_both_databases! {
+    webhooks_in_any_order_and_number_end_in_the_same_row
+    two_nodes_that_are_told_of_one_call_agree
+    what_is_told_all_at_once_is_all_there
+}
+
+/// Everything that is said about an answered call, by the three routes that say something.
+fn life_of(caller: &Caller) -> Vec<Request> {
+    let numbered = |status: &str, number: &str, more: &[(&str, &str)]| {
+        let request = caller.status(status, &[&[("SequenceNumber", number)], more].concat());
+        request.with("I-Twilio-Idempotency-Token", &format!("{status}-{number}"))
+    };
+    vec![
+        caller.voice(),
+        numbered("initiated", "0", &[]),
+        numbered("ringing", "1", &[]),
+        numbered("in-progress", "2", &[]),
+        caller.stream_ended("in-progress"),
+        numbered("completed", "3", &[("CallDuration", "42"), ("Duration", "1")]),
+        numbered("completed", "3", &[("CallDuration", "41")]),
+        numbered("busy", "4", &[("SipResponseCode", "486")]),
+        caller.stream_ended("completed"),
+    ]
+}
+
+/// What must be the same, whatever came when.
+fn without_times(row: CallRow) -> CallRow {
+    let nobody = "CA00000000000000000000000000000000".parse().unwrap();
+    CallRow { call_sid: nobody, created_at: 0, answered_at: None, ended_at: None, updated_at: 0, ..row }
+}
+
+async fn tell(service: &Service, requests: &[Request]) {
+    for request in requests {
+        let answer = service.webhook(request.clone()).await;
+        assert!(matches!(answer.status, 200 | 204), "{answer:?}");
+    }
+}
+
+fn on(database: &Database, node: &str) -> Service {
+    service(|config| {
+        config.database.url = Some(database.url.parse().unwrap());
+        config.spool.dir = database.spool(node);
+    })
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn webhooks_in_any_order_and_number_end_in_the_same_row(database: Database) {
+    let (service, runtime) = (on(&database, "a"), runtime());
+    let caller = Caller::new();
+    runtime.block_on(tell(&service, &life_of(&caller)));
+    let in_order = service.store().call(&caller.sid()).unwrap().unwrap();
+    assert_eq!((in_order.status.as_str(), in_order.duration_s), ("completed", 42));
+    assert_eq!(in_order.from.as_ref().unwrap().value.as_str(), CALLER);
+    assert_eq!(in_order.to.as_ref().unwrap().value.as_str(), CALLED);
+    let expected = without_times(in_order.clone());
+    let ended_at = in_order.ended_at;
+
+    // Each at least once, some again.
+    let order = Just((0..9).collect::<Vec<usize>>()).prop_shuffle();
+    let again = proptest::collection::vec(0..9_usize, 0..6);
+    let orders = (order, again, any::<u64>()).prop_map(|(mut order, again, places)| {
+        for (n, which) in again.into_iter().enumerate() {
+            let place = (places >> (n * 8)) as usize % (order.len() + 1);
+            order.insert(place, which);
+        }
+        order
+    });
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() });
+    let outcome = runner.run(&orders, |order| {
+        let caller = Caller::new();
+        let life = life_of(&caller);
+        let requests: Vec<Request> = order.iter().map(|which| life[*which].clone()).collect();
+        runtime.block_on(tell(&service, &requests));
+        let row = service.store().call(&caller.sid()).unwrap().unwrap();
+        prop_assert_eq!(row.ended_at, ended_at, "the carrier's time, not ours");
+        prop_assert_eq!(without_times(row), expected.clone());
+        let history = service.store().status_history(&caller.sid()).unwrap();
+        prop_assert_eq!(history.len(), 8, "each event once: {:?}", history);
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+}
+
+fn two_nodes_that_are_told_of_one_call_agree(database: Database) {
+    let (nodes, runtime) = ([on(&database, "a"), on(&database, "b")], runtime());
+    let callers: Vec<Caller> = (0..12).map(|_| Caller::new()).collect();
+    let told = callers.iter().flat_map(|caller| life_of(caller).into_iter().enumerate()).map(async |(n, request)| {
+        // Both are told some, and some are told to both.
+        for node in nodes.iter().skip(n % 3 % 2).take(1 + n % 2) {
+            tell(node, std::slice::from_ref(&request)).await;
+        }
+    });
+    runtime.block_on(join_all(told));
+    let rows = callers.iter().map(|caller| {
+        let rows = nodes.iter().map(|node| node.store().call(&caller.sid()).unwrap().unwrap()).collect::<Vec<_>>();
+        assert_eq!(rows[0], rows[1]);
+        without_times(rows[0].clone())
+    });
+    let rows: Vec<CallRow> = rows.collect();
+    assert!(
+        rows.iter().all(|row| *row == rows[0] && row.status.as_str() == "completed" && row.duration_s == 42),
+        "{rows:?}"
+    );
+}
+
+fn what_is_told_all_at_once_is_all_there(database: Database) {
+    let (service, runtime) = (on(&database, "a"), runtime());
+    let callers: Vec<Caller> = (0..200).map(|_| Caller::new()).collect();
+    let told = callers.iter().map(async |caller| {
+        let duration = [("CallDuration", "7")];
+        let answer = service.webhook(caller.status("completed", &duration)).await;
+        assert_eq!(answer.status, 204, "{answer:?}");
+        assert_eq!(
+            service.store().call(&caller.sid()).unwrap().map(|row| row.duration_s),
+            Some(7),
+            "answered, so stored"
+        );
+    });
+    runtime.block_on(join_all(told));
+    assert_eq!(service.metric("status_changes_total{result=\"changed\"}"), 200.0);
+    assert_eq!(service.store().health().spool_records_waiting, 0);
+}
