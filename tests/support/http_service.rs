@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use trunkline::cli::demo::twilio::{fresh_sid, sign};
 use url::form_urlencoded;
 
-use crate::service::{CALLED, CALLER, PUBLIC_URL, Service};
+use crate::service::{CALLED, CALLER, PUBLIC_URL, Service, auth_token};
 
 /// How long an answer is waited for before the test fails.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -255,14 +255,26 @@ pub trait Asked {
     fn webhook(&self, request: Request) -> impl Future<Output = Answer>;
     /// Asks as it is, on a connection of its own.
     fn get(&self, target: &str) -> impl Future<Output = Answer>;
+    /// What the carrier signs with.
+    fn token(&self) -> &str;
+    /// The value of a metric, as [`Service::metric`], or 0 where nothing was counted yet.
+    fn figure(&self, series: &str) -> f64;
 }
 
 impl Asked for Service {
     async fn webhook(&self, request: Request) -> Answer {
-        ask(self.address(), &request.signed(&self.auth_token, PUBLIC_URL)).await
+        ask(self.address(), &request.signed(self.token(), PUBLIC_URL)).await
     }
 
     async fn get(&self, target: &str) -> Answer {
         ask(self.address(), &Request::get(target)).await
+    }
+    fn token(&self) -> &str {
+        auth_token(&self.config)
+    }
+
+    fn figure(&self, series: &str) -> f64 {
+        let is_there = self.telemetry.render().contains(&format!("\ntrunkline_{series} "));
+        if is_there { self.metric(series) } else { 0.0 }
     }
 }

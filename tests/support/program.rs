@@ -1,4 +1,5 @@
 //! The program as a process.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -25,6 +26,28 @@ pub fn trunkline(arguments: &[&str]) -> Program {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trunkline"));
     command.args(arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Program(command)
+}
+
+/// The service, on mounts of its own that end with it; `None`, with a word, where a test may not mount.
+pub fn serve_with_mounts(mounts: &str) -> Option<Program> {
+    // Root may; anybody else may within a name space where they are root.
+    let wrappers: [&[&str]; 2] = [&["--mount"], &["--mount", "--map-root-user"]];
+    let may = |wrapper: &&&[&str]| {
+        let mut unshare = Command::new("unshare");
+        let tried =
+            unshare.args(**wrapper).args(["mount", "-t", "tmpfs", "none", "/mnt"]).stderr(Stdio::null()).status();
+        tried.is_ok_and(|status| status.success())
+    };
+    let Some(wrapper) = wrappers.iter().find(may) else {
+        eprintln!("SKIPPED: nobody may mount anything here, so no disk can be full");
+        return None;
+    };
+    let mut command = Command::new("unshare");
+    let script = format!("{mounts} && exec \"$0\" serve");
+    command.args(*wrapper).args(["sh", "-c", &script, env!("CARGO_BIN_EXE_trunkline")]);
+    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Some(Program(command))
 }
 
 impl Program {

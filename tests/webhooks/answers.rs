@@ -67,7 +67,7 @@ async fn an_unknown_number_is_told_so_and_remembered() {
     let service = service(|config| config.business = vec![business("Bakery", "+14155550101")]);
     let caller = Caller::of("+14155550102");
     assert_twiml(&service.webhook(caller.voice()).await, &golden("voice_refusal", ""));
-    assert_eq!(service.metric("calls_refused_total{reason=\"unknown_number\"}"), 1.0);
+    assert_eq!(service.figure("calls_refused_total{reason=\"unknown_number\"}"), 1.0);
 
     // What the carrier says of a refused call afterwards makes it no success.
     assert_eq!(service.webhook(caller.status("completed", &[("CallDuration", "4")])).await.status, 204);
@@ -144,7 +144,7 @@ async fn a_stream_that_broke_is_counted() {
             caller.fields("in-progress", &[("StreamEvent", event), ("StreamError", "WebSocket - Handshake Error")]);
         let answer = service.webhook(Request::form("/twilio/stream-status", &fields)).await;
         assert_eq!((answer.status, answer.body.as_str()), (204, ""));
-        assert_eq!(service.metric("media_faults_total{kind=\"reported_by_carrier\"}"), faults, "{event}");
+        assert_eq!(service.figure("media_faults_total{kind=\"reported_by_carrier\"}"), faults, "{event}");
     }
     assert_eq!(service.store().call(&caller.sid()), Ok(None), "a stream is no status of a call");
 }

@@ -58,7 +58,7 @@ async fn the_field_that_makes_no_sense_is_named() {
     });
     join_all(asked).await;
     let answered =
-        |route: &str| service.metric(&format!("webhooks_answered_total{{endpoint=\"{route}\",status=\"400\"}}"));
+        |route: &str| service.figure(&format!("webhooks_answered_total{{endpoint=\"{route}\",status=\"400\"}}"));
     let expected = ROUTES.map(|route| cases.iter().filter(|case| case.0 == route).count() as f64);
     assert_eq!(ROUTES.map(answered), expected);
 }
@@ -112,7 +112,7 @@ async fn a_body_that_is_too_long_is_refused_as_soon_as_it_is() {
 
         // Promised: it need not even be sent.
         let mut connection = Http::to(service.address()).await;
-        connection.send(&request.signed(&service.auth_token, PUBLIC_URL).head(1 << 40)).await;
+        connection.send(&request.signed(service.token(), PUBLIC_URL).head(1 << 40)).await;
         assert_eq!(connection.answer().await.unwrap().status, 413, "{route}");
         assert!(connection.is_closed().await);
     }
@@ -133,7 +133,7 @@ async fn whatever_the_limit_no_body_beyond_what_is_ever_read_is_taken() {
 #[tokio::test]
 async fn a_body_that_does_not_arrive_is_not_waited_for_for_ever() {
     let service = service(|_| {});
-    let request = Caller::new().voice().signed(&service.auth_token, PUBLIC_URL);
+    let request = Caller::new().voice().signed(service.token(), PUBLIC_URL);
     let mut connection = Http::to(service.address()).await;
     connection.send(&request.head(request.body.len())).await;
     connection.send(&request.body[..20]).await;

@@ -1,6 +1,6 @@
 //! Connections: kept where that helps, closed where it doesn't.
 
-use crate::http_service::{Caller, Http, Request, ask};
+use crate::http_service::{Asked, Caller, Http, Request, ask};
 use crate::service;
 use crate::service::PUBLIC_URL;
 
@@ -10,7 +10,7 @@ async fn the_carriers_connection_is_kept() {
     let mut connection = Http::to(service.address()).await;
     for _ in 0..5 {
         let caller = Caller::new();
-        let signed = |request: Request| request.signed(&service.auth_token, PUBLIC_URL);
+        let signed = |request: Request| request.signed(service.token(), PUBLIC_URL);
         assert_eq!(connection.ask(&signed(caller.voice())).await.status, 200);
         assert_eq!(connection.ask(&signed(caller.status("completed", &[]))).await.status, 204);
         assert_eq!(connection.ask(&signed(caller.stream_ended("completed"))).await.status, 200);
@@ -23,7 +23,7 @@ async fn requests_that_come_at_once_are_answered_in_order() {
     let caller = Caller::new();
     let requests = [caller.voice(), caller.status("completed", &[]), caller.stream_ended("completed")];
     let bytes: Vec<u8> =
-        requests.into_iter().flat_map(|request| request.signed(&service.auth_token, PUBLIC_URL).bytes()).collect();
+        requests.into_iter().flat_map(|request| request.signed(service.token(), PUBLIC_URL).bytes()).collect();
     let mut connection = Http::to(service.address()).await;
     // In pieces, as the network may cut it.
     for piece in bytes.chunks(97) {

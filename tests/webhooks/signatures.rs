@@ -1,6 +1,8 @@
 //! Whose requests are the carrier's.
 
 use futures_util::future::join_all;
+use trunkline::app::Server;
+use trunkline::telemetry::Telemetry;
 use url::form_urlencoded;
 
 use crate::http_service::{Asked, Caller, Http, Request, ask};
@@ -18,7 +20,7 @@ fn voice(service: &Service, target: &str, headers: &[(&str, &str)], signed_url: 
     for (name, value) in headers {
         request = request.with(name, value);
     }
-    request.signed_over(&service.auth_token, signed_url)
+    request.signed_over(service.token(), signed_url)
 }
 
 #[tokio::test]
@@ -105,7 +107,7 @@ async fn a_get_is_signed_over_its_query_as_it_stands() {
     assert!(service.store().call(&caller.sid()).unwrap().is_some());
 
     let changed = request.target.replace("CallStatus=ringing", "CallStatus=busy");
-    let signed = request.signed(&service.auth_token, PUBLIC_URL);
+    let signed = request.signed(service.token(), PUBLIC_URL);
     assert_eq!(ask(service.address(), &Request { target: changed, ..signed }).await.status, 403);
 
     let request = Request::get(&format!("/twilio/status?{}", query.replace("ringing", "completed")));
@@ -127,7 +129,7 @@ async fn a_json_body_is_signed_by_its_hash() {
     let shouted = request.clone().with("Content-Type", "Application/JSON; charset=utf-8");
     assert_eq!(service.webhook(shouted).await.status, 204, "media types have no case");
 
-    let signed = request.clone().signed(&service.auth_token, PUBLIC_URL);
+    let signed = request.clone().signed(service.token(), PUBLIC_URL);
     let other = Request { body: json("busy"), ..signed };
     assert_eq!(ask(service.address(), &other).await.status, 403, "another body");
     let without_hash = Request { target: "/twilio/status".to_owned(), ..request };
@@ -137,8 +139,7 @@ async fn a_json_body_is_signed_by_its_hash() {
 #[tokio::test]
 async fn while_the_token_is_changed_both_are_good() {
     let service = service(|config| config.twilio.auth_token_previous = Some("the one before".to_owned().into()));
-    for (token, expected) in [("the one before", 200), (service.auth_token.as_str(), 200), ("the one before that", 403)]
-    {
+    for (token, expected) in [("the one before", 200), (service.token(), 200), ("the one before that", 403)] {
         let request = Caller::new().voice().signed(token, PUBLIC_URL);
         assert_eq!(ask(service.address(), &request).await.status, expected, "{token}");
     }
@@ -158,7 +159,7 @@ async fn a_stranger_is_refused_and_leaves_nothing_behind() {
         Request::get(&format!("/twilio/voice?{}", String::from_utf8(caller.voice().body).unwrap())),
         Request::json("/twilio/status", r#"{"CallSid":"x"}"#),
     ];
-    let right = status.clone().signed(&service.auth_token, PUBLIC_URL);
+    let right = status.clone().signed(service.token(), PUBLIC_URL);
     let right = right.headers.iter().find(|(name, _)| name == "X-Twilio-Signature").unwrap().1.clone();
     for request in &requests {
         let signed_by_another = request.clone().signed("another account's token", PUBLIC_URL);
@@ -177,8 +178,8 @@ async fn a_stranger_is_refused_and_leaves_nothing_behind() {
     }
     assert_eq!(service.store().call(&caller.sid()), Ok(None));
     assert_eq!(service.store().status_history(&caller.sid()), Ok(vec![]));
-    assert_eq!(service.metric("media_faults_total{kind=\"reported_by_carrier\"}"), 0.0);
-    assert!(service.metric("calls_refused_total{reason=\"bad_signature\"}") > 0.0);
+    assert_eq!(service.figure("media_faults_total{kind=\"reported_by_carrier\"}"), 0.0);
+    assert!(service.figure("calls_refused_total{reason=\"bad_signature\"}") > 0.0);
 }
 
 /// The body promised is larger than any memory of ours, and comes slowly; the answer does not wait for it.
@@ -200,9 +201,13 @@ async fn a_stranger_is_refused_before_the_body_is_read() {
 
 #[tokio::test]
 async fn without_a_token_every_webhook_is_refused() {
-    let service = service(|config| config.twilio.auth_token = None);
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = service(|_| {}).config.clone();
+    config.data_dir = folder.path().to_owned();
+    config.twilio.auth_token = None;
+    let server = Server::start(config, Telemetry::silent()).unwrap();
     for token in ["", "guess"] {
         let request = Caller::new().voice().signed(token, PUBLIC_URL);
-        assert_eq!(ask(service.address(), &request).await.status, 403);
+        assert_eq!(ask(server.address(), &request).await.status, 403);
     }
 }

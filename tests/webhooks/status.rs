@@ -133,6 +133,6 @@ fn what_is_told_all_at_once_is_all_there(database: Database) {
         );
     });
     runtime.block_on(join_all(told));
-    assert_eq!(service.metric("status_changes_total{result=\"changed\"}"), 200.0);
+    assert_eq!(service.figure("status_changes_total{result=\"changed\"}"), 200.0);
     assert_eq!(service.store().health().spool_records_waiting, 0);
 }
