@@ -38,7 +38,7 @@ use crate::store::{self, Store, StoreSettings};
 use crate::telemetry::{Event, Telemetry};
 use crate::transport::twilio_stream::{self, StreamDoor};
 
-/// How long calls may take to say goodbye after they were told to end.
+/// How long calls may take to end after they were told to.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long what was said may take to reach the disk at the end.
 const FLUSH_WITHIN: Duration = Duration::from_secs(10);
@@ -115,6 +115,11 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether it still serves; a fault of its own ends it.
+    pub fn is_running(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| !stop.thread.is_finished())
     }
 
     /// Its database, for reading.
@@ -229,6 +234,7 @@ impl Parts {
         let public_url = config.http.public_url.as_ref().map(|url| url.as_str());
         let auth = RequestAuth::new(&secrets, public_url, config.twilio.validate_signatures);
         let tokens = MediaTokens::new(&token_secret(&secrets)?);
+        let tokens = secrets.iter().skip(1).fold(tokens, |tokens, earlier| tokens.accepting(earlier));
         let agent = agents::agent(config).context("agent")?;
 
         let door = web::Data::new(StreamDoor {
@@ -250,6 +256,7 @@ impl Parts {
             ),
             telemetry: telemetry.clone(),
         });
+        let is_stopping = Arc::new(AtomicBool::new(false));
         let webhooks = web::Data::new(Webhooks {
             config: Arc::clone(config),
             auth,
@@ -259,10 +266,10 @@ impl Parts {
             status_patience: patience + Duration::from_millis(50),
             registry: registry.clone(),
             status,
+            is_stopping: Arc::clone(&is_stopping),
             store: self.store.clone(),
             telemetry: telemetry.clone(),
         });
-        let is_stopping = Arc::new(AtomicBool::new(false));
         let checks = web::Data::new(Checks(checks::checks(self.store.clone(), Arc::clone(&is_stopping))));
         let figures = web::Data::new(telemetry.clone());
         let workers = match config.http.workers {

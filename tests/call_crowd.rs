@@ -74,10 +74,10 @@ fn hears_the_same(caller: usize, report: &CallReport, other: &CallReport) {
         let heard = report.heard.iter().flat_map(|heard| heard.audio.iter().copied());
         heard.collect::<Vec<u8>>()
     });
-    assert!(heard[..4_000] == others[..4_000], "caller {caller} hears another greeting");
+    assert!(heard[..2_000] == others[..2_000], "caller {caller} hears another greeting");
     let goodbye = others.len() - 15_000;
     assert!(heard.ends_with(&others[goodbye..]), "caller {caller} hears another goodbye");
-    assert!(ulaw::level(&heard[..4_000]) > 300.0 && ulaw::level(&others[goodbye..]) > 300.0, "caller {caller}");
+    assert!(ulaw::level(&others[goodbye..]) > 300.0, "caller {caller} hears nothing");
 }
 
 /// The message that was kept is the caller's own, sample for sample.

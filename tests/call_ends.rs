@@ -70,9 +70,27 @@ async fn the_caller_may_leave_at_any_moment() {
         let facts = service.settled(&report.call.call_sid).await;
         assert_left_cleanly(&service, &format!("{name}, cut: {cut}"), &report, &facts);
     };
-    let calls = moments.iter().flat_map(|moment| [(*moment, false), (*moment, true)]);
-    join_all(calls.map(|(moment, cut)| leaves(moment, cut))).await;
+    let hung_up = moments.iter().map(|moment| (*moment, false));
+    // A line that is cut before its start was read brought no call: that is another test.
+    let cut = moments.iter().skip(1).map(|moment| (*moment, true));
+    join_all(hung_up.chain(cut).map(|(moment, cut)| leaves(moment, cut))).await;
     service.stops_at_once().await;
+}
+
+#[tokio::test]
+async fn a_line_that_is_cut_at_once_leaves_no_half_a_call() {
+    let mut service = Service::start();
+    let cut = join_all((0..10).map(async |_| service.call().await.cut_the_line().await.unwrap())).await;
+    // What was read of the start by then decides whether there was a call; the stop waits for those that there were.
+    let store = service.store();
+    service.stops().await;
+    for report in cut {
+        let call_sid = report.call.call_sid.parse().unwrap();
+        let begun_and_ended = service.begun_and_ended(&report.call.call_sid);
+        assert!(matches!(begun_and_ended, (0, 0) | (1, 1)), "{begun_and_ended:?}");
+        assert_eq!(store.call_end(&call_sid).unwrap().is_some(), begun_and_ended == (1, 1));
+        assert_eq!(store.call(&call_sid).unwrap().unwrap().status, CallStatus::Completed);
+    }
 }
 
 fn assert_left_cleanly(service: &Service, name: &str, report: &CallReport, facts: &Facts) {

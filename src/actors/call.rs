@@ -309,7 +309,11 @@ impl<R: VadRate> Handler<HangUp> for CallActor<R> {
     type Result = ();
 
     fn handle(&mut self, HangUp(cause): HangUp, ctx: &mut Metered<Self>) {
-        self.tell(Input::HangUp(cause), ctx);
+        match cause {
+            HangupCause::CallerHungUp => self.caller_left(ctx),
+            _ if self.is_leaving => {} // the end is under way
+            cause => self.tell(Input::HangUp(cause), ctx),
+        }
     }
 }
 

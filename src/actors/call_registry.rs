@@ -79,7 +79,7 @@ pub struct AskFarewell(pub CallSid);
 pub enum FarewellOf {
     /// It ended here, and this is to be done.
     Ended(Farewell),
-    /// It is still alive here: the stream broke, and the call does not know yet.
+    /// It was still alive here: the stream broke. It has been told.
     Alive,
     /// It was never here, or too long ago.
     Unknown,
@@ -127,9 +127,18 @@ const REMEMBER: Duration = Duration::from_secs(300);
 const REMEMBER_MOST: usize = 100_000;
 
 enum Entry {
-    Reserved,
-    Alive { hang_up: Recipient<HangUp>, end_seen: Recipient<EndSeen> },
-    Ended { farewell: Farewell, end_seen: Option<Recipient<EndSeen>> },
+    /// It is about to start; whether the carrier has ended it already.
+    Reserved {
+        is_over: bool,
+    },
+    Alive {
+        hang_up: Recipient<HangUp>,
+        end_seen: Recipient<EndSeen>,
+    },
+    Ended {
+        farewell: Farewell,
+        end_seen: Option<Recipient<EndSeen>>,
+    },
 }
 
 /// The directory of calls.
@@ -184,7 +193,7 @@ impl Handler<ReserveCall> for CallRegistry {
         if self.calls.contains_key(&call) {
             return Err(NotRegistered::SecondSocket);
         }
-        self.calls.insert(call.clone(), Entry::Reserved);
+        self.calls.insert(call.clone(), Entry::Reserved { is_over: false });
         self.alive += 1;
         Ok(Reservation { call, registry: ctx.address(), has_ended: false })
     }
@@ -195,7 +204,12 @@ impl Handler<CallStarted> for CallRegistry {
 
     fn handle(&mut self, CallStarted { call, hang_up, end_seen }: CallStarted, _: &mut Metered<Self>) {
         match self.calls.get_mut(&call) {
-            Some(entry @ Entry::Reserved) => *entry = Entry::Alive { hang_up, end_seen },
+            Some(entry @ Entry::Reserved { .. }) => {
+                if matches!(entry, Entry::Reserved { is_over: true }) {
+                    hang_up.do_send(HangUp(HangupCause::CallerHungUp));
+                }
+                *entry = Entry::Alive { hang_up, end_seen };
+            }
             // It ended before it was registered; it still waits for the carrier.
             Some(Entry::Ended { end_seen: waiting, .. }) => *waiting = Some(end_seen),
             Some(Entry::Alive { .. }) | None => {}
@@ -209,7 +223,7 @@ impl Handler<CallEnded> for CallRegistry {
     fn handle(&mut self, CallEnded { call, farewell }: CallEnded, _: &mut Metered<Self>) {
         let end_seen = match self.calls.remove(&call) {
             Some(Entry::Alive { end_seen, .. }) => Some(end_seen),
-            Some(Entry::Reserved) => None,
+            Some(Entry::Reserved { .. }) => None,
             Some(ended @ Entry::Ended { .. }) => {
                 self.calls.insert(call, ended);
                 return;
@@ -228,7 +242,11 @@ impl Handler<AskFarewell> for CallRegistry {
     fn handle(&mut self, AskFarewell(call): AskFarewell, _: &mut Metered<Self>) -> FarewellOf {
         match self.calls.get_mut(&call) {
             None => FarewellOf::Unknown,
-            Some(Entry::Reserved | Entry::Alive { .. }) => FarewellOf::Alive,
+            Some(Entry::Reserved { .. }) => FarewellOf::Alive,
+            Some(Entry::Alive { hang_up, .. }) => {
+                hang_up.do_send(HangUp(HangupCause::CallerHungUp)); // its stream is over, and it does not know yet
+                FarewellOf::Alive
+            }
             Some(Entry::Ended { farewell, end_seen }) => {
                 if let Some(end_seen) = end_seen.take() {
                     end_seen.do_send(EndSeen);
@@ -254,7 +272,8 @@ impl Handler<CarrierEnded> for CallRegistry {
                     end_seen.do_send(EndSeen);
                 }
             }
-            Some(Entry::Reserved) | None => {}
+            Some(Entry::Reserved { is_over }) => *is_over = true,
+            None => {}
         }
     }
 }
@@ -268,7 +287,7 @@ impl Handler<HangUpCall> for CallRegistry {
                 hang_up.do_send(HangUp(cause));
                 true
             }
-            Some(Entry::Reserved | Entry::Ended { .. }) | None => false,
+            Some(Entry::Reserved { .. } | Entry::Ended { .. }) | None => false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `trunkline serve`: the service, until it is told to stop.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::app::Server;
 use crate::cli::out::Out;
@@ -24,8 +25,12 @@ pub fn run(args: ServeArgs) -> ExitCode {
         }
     };
     summary.tell(&mut out, &server, &warnings);
-    match wait_for_signal() {
-        Ok(()) => server.stop(),
+    match wait_for_signal(&server) {
+        Ok(true) => server.stop(),
+        Ok(false) => {
+            out.line("trunkline ended by a fault of its own");
+            return ExitCode::FAILURE;
+        }
         Err(error) => {
             out.line(format_args!("trunkline can't wait for signals: {error}"));
             return ExitCode::FAILURE;
@@ -34,16 +39,19 @@ pub fn run(args: ServeArgs) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Waits for SIGINT or SIGTERM.
-fn wait_for_signal() -> std::io::Result<()> {
+/// Waits for SIGINT or SIGTERM: `true`; or for the service to end by itself: `false`.
+fn wait_for_signal(server: &Server) -> std::io::Result<bool> {
     use tokio::signal::unix::{SignalKind, signal};
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+        let mut look = tokio::time::interval(Duration::from_millis(500));
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => return Ok(true),
+                _ = terminate.recv() => return Ok(true),
+                _ = look.tick() => if !server.is_running() { return Ok(false) },
+            }
         }
-        Ok(())
     })
 }
 

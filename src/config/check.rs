@@ -249,6 +249,8 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     range("limits.max_call_ms", limits.max_call_ms.into(), 1_000, 14_400_000);
     range("limits.drain_ms", limits.drain_ms.into(), 100, 60_000);
     range("limits.transcript_wait_ms", limits.transcript_wait_ms.into(), 100, 60_000);
+    range("limits.mark_wait_ms", limits.mark_wait_ms.into(), 500, 60_000);
+    range("limits.max_utterance_ms", limits.max_utterance_ms.into(), 5_000, 300_000);
     range("limits.dtmf_pause_ms", limits.dtmf_pause_ms.into(), 0, 10_000);
     range("limits.max_agent_turns", limits.max_agent_turns.into(), 1, 100);
     range("media.start_timeout_ms", media.start_timeout_ms.into(), 100, 30_000);

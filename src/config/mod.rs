@@ -95,9 +95,11 @@ pub struct Config {
 }
 
 impl Config {
-    /// The business that answers this number: the one that names it, else the catch-all, else nobody.
-    pub fn business_for(&self, called: &PhoneNumber) -> Option<&Business> {
-        let named = self.business.iter().find(|business| business.number.is_exactly(called));
+    /// The business that answers this number: the one that names it, else the catch-all, else nobody. A call to
+    /// an address that is no number (SIP) is for the catch-all alone.
+    pub fn business_for(&self, called: Option<&PhoneNumber>) -> Option<&Business> {
+        let is_meant = |business: &&Business| called.is_some_and(|called| business.number.is_exactly(called));
+        let named = self.business.iter().find(is_meant);
         named.or_else(|| self.business.iter().find(|business| business.number == CalledNumber::Any))
     }
 

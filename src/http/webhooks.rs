@@ -7,6 +7,7 @@
 mod request;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::Addr;
@@ -47,6 +48,8 @@ pub struct Webhooks {
     pub registry: Addr<CallRegistry>,
     /// Where status changes go.
     pub status: Addr<CallStatusActor>,
+    /// Whether the service takes no new calls any more.
+    pub is_stopping: Arc<AtomicBool>,
     /// For reading how a call ended on another node.
     pub store: Store,
     /// Logs and figures.
@@ -57,10 +60,10 @@ pub struct Webhooks {
 const REGISTRY_ANSWERS_WITHIN: Duration = Duration::from_millis(250);
 /// A status change that is neither stored nor spooled by then is answered with an error, so that Twilio repeats it.
 const STORED_WITHIN: Duration = Duration::from_secs(10);
-/// A stream that broke is known to the carrier before it is known to its call: we look again so often …
-const LOOK_AGAIN: u32 = 10;
+/// The end of a call on another node may be written a moment after the carrier asks: we look so often …
+const LOOK: u32 = 5;
 /// … with this pause.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// How long the second leg of a transfer may ring.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -72,7 +75,11 @@ pub async fn voice(
 ) -> Result<HttpResponse, Refused> {
     let signed = Signed::read("/twilio/voice", &request, body, &service).await?;
     let call = signed.webhook(VoiceWebhook::from_form)?;
-    let business = call.to.number().and_then(|number| service.config.business_for(number));
+    if service.is_stopping.load(Ordering::Relaxed) {
+        service.telemetry.record(Event::CallRefused { why: Refusal::Draining });
+        return Ok(signed.twiml(Twiml::apology()));
+    }
+    let business = service.config.business_for(call.to.number());
     let Some(business) = business else {
         service.telemetry.record(Event::CallRefused { why: Refusal::UnknownNumber });
         let change = StatusChange {
@@ -153,19 +160,20 @@ pub async fn stream_ended(
 
 /// How the call ended: here, else on another node. A call that nobody knows the end of was lost: we apologise.
 async fn farewell(service: &Webhooks, call: &CallSid) -> Farewell {
-    for _ in 0..LOOK_AGAIN {
-        match metered::ask(&service.registry, AskFarewell(call.clone()), REGISTRY_ANSWERS_WITHIN).await {
-            Ok(FarewellOf::Ended(farewell)) => return farewell,
-            Ok(FarewellOf::Alive) => sleep(LOOK_AGAIN_AFTER).await,
-            Ok(FarewellOf::Unknown) | Err(_) => break,
+    match metered::ask(&service.registry, AskFarewell(call.clone()), REGISTRY_ANSWERS_WITHIN).await {
+        Ok(FarewellOf::Ended(farewell)) => return farewell,
+        Ok(FarewellOf::Alive) => return Farewell::Apologise, // the stream broke under a living call
+        Ok(FarewellOf::Unknown) | Err(_) => {}
+    }
+    for _ in 0..LOOK {
+        let (store, sid) = (service.store.clone(), call.clone());
+        let looked_up = web::block(move || store.call_end(&sid));
+        if let Ok(Ok(Ok(Some(end)))) = timeout(service.status_patience, looked_up).await {
+            return end.farewell;
         }
+        sleep(LOOK_AGAIN_AFTER).await;
     }
-    let (store, sid) = (service.store.clone(), call.clone());
-    let looked_up = web::block(move || store.call_end(&sid));
-    match timeout(service.status_patience, looked_up).await {
-        Ok(Ok(Ok(Some(end)))) => end.farewell,
-        _ => Farewell::Apologise,
-    }
+    Farewell::Apologise
 }
 
 /// A stream began, ended or failed.

@@ -69,7 +69,7 @@ impl TurnWriter {
     fn put(&self, record: Record) {
         let kind = record.kind();
         self.shared.journal_waiting.fetch_add(1, Ordering::Relaxed);
-        if self.queue.try_send(Item::Record(record)).is_err() {
+        if self.queue.try_send(Item::Record(Box::new(record))).is_err() {
             self.shared.journal_waiting.fetch_sub(1, Ordering::Relaxed);
             self.shared.record_lost(kind);
         }
@@ -88,7 +88,7 @@ pub(super) struct Journal {
 }
 
 enum Item {
-    Record(Record),
+    Record(Box<Record>),
     /// Everything before it is stored, in the database or on the disk.
     Flush(SyncSender<()>),
 }
@@ -134,7 +134,7 @@ impl Drain {
             let mut flushes = Vec::new();
             for item in std::iter::once(first).chain(items.try_iter()) {
                 match item {
-                    Item::Record(record) => batch.push(record),
+                    Item::Record(record) => batch.push(*record),
                     Item::Flush(tell) => flushes.push(tell),
                 }
                 if batch.len() >= BATCH || !flushes.is_empty() {

@@ -68,6 +68,7 @@ impl Target {
         match &self.place {
             Place::Sqlite { path, gate } => {
                 let path = path.to_str().ok_or_else(|| ConnectFault::Wrong("the path is not UTF-8".to_owned()))?;
+                keep_private(path);
                 let mut conn = SqliteConnection::establish(path).map_err(judge_sqlite)?;
                 let wait_ms = self.busy_timeout.as_millis();
                 // In this order: the first makes the others wait for a lock rather than fail. FULL, since an
@@ -144,6 +145,13 @@ fn postgres(url: &str, rest: &str, connect_timeout: Duration) -> Result<Place, S
 #[cfg(not(feature = "postgres"))]
 fn postgres(_: &str, _: &str, _: Duration) -> Result<Place, StoreError> {
     Err(StoreError::PostgresNotBuilt)
+}
+
+/// Makes the database's file before SQLite does, so that only its owner can read what callers said. Where that
+/// fails, SQLite says why.
+fn keep_private(path: &str) {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path).ok();
 }
 
 fn judge_sqlite(error: ConnectionError) -> ConnectFault {

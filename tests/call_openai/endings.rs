@@ -22,7 +22,7 @@ async fn vendor(answers: impl IntoIterator<Item = Answer>) -> FakeOpenAi {
 /// The caller listens to the greeting and says something.
 async fn after_the_first_words(service: &Service) -> PhoneCall {
     let call = service.call().await;
-    call.wait_until_agent_is_quiet_for(300 * MS, PATIENCE).await.unwrap();
+    service.until_turn(&call, GREETING).await;
     call.speak(&voice(700 * MS)).await.unwrap();
     call
 }
@@ -54,9 +54,10 @@ async fn a_tool_ends_it(answer: Answer, audio: OpenAiAudio, cause: HangupCause, 
     assert!(!mark.cleared && heard_at <= report.length, "{mark:?}");
     if !last_words.is_empty() {
         assert_eq!(ended.conversation().last(), Some(&format!("agent: {last_words}")), "{journal}");
-        let heard = report.agent_sounds().last().unwrap().length();
+        let from = Duration::from_millis(ended.turns.last().unwrap().started_ms.into()).saturating_sub(500 * MS);
+        let heard = ended.heard_between(from, report.length).len() as u32 * MS / 8;
         let meant = last_words.len() as u32 * 65 * MS;
-        assert!(heard + 100 * MS >= meant, "{heard:?} of {meant:?} were heard\n{journal}");
+        assert!(heard + 20 * MS >= meant, "{heard:?} of {meant:?} were heard\n{journal}");
     }
 }
 
@@ -143,8 +144,7 @@ async fn a_caller_who_interrupts_the_goodbye_keeps_the_line() {
     let call = after_the_first_words(&service).await;
     call.wait_until_agent_has_spoken_for(500 * MS, PATIENCE).await.unwrap();
     call.speak(&voice(700 * MS)).await.unwrap();
-    call.wait_until_agent_has_spoken_for(100 * MS, PATIENCE).await.unwrap();
-    call.wait_until_agent_is_quiet_for(500 * MS, PATIENCE).await.unwrap();
+    service.until_turn(&call, "Until six.").await;
     let ended = service.hang_up(call).await;
     fake.assert_content();
     assert_eq!(ended.conversation().last().map(String::as_str), Some("agent: Until six."), "{}", ended.journal);

@@ -78,7 +78,7 @@ async fn a_vendor_that_gives_no_session_is_apologised_for_within_ten_seconds() {
 /// The caller listens to the greeting and asks something.
 async fn asks(service: &Service) -> PhoneCall {
     let call = service.call().await;
-    call.wait_until_agent_is_quiet_for(300 * MS, PATIENCE).await.unwrap();
+    service.until_turn(&call, GREETING).await;
     call.speak(&voice(700 * MS)).await.unwrap();
     call
 }
@@ -208,7 +208,7 @@ async fn an_error_that_ends_nothing_does_not_disturb_the_call() {
     let fake = FakeOpenAi::start(Script { answers, listens: true, ..Script::default() }).await;
     let service = Service::start(&fake.url, |_| {});
     let call = service.call().await;
-    call.wait_until_agent_is_quiet_for(300 * MS, PATIENCE).await.unwrap();
+    service.until_turn(&call, GREETING).await;
     let error = serde_json::json!({ "type": "server_error", "code": "server_error", "message": "Oops." });
     fake.command(Command::Say(serde_json::json!({ "type": "error", "error": error })));
     fake.command(Command::Say(serde_json::json!({ "type": "session.sang" })));
@@ -229,7 +229,7 @@ async fn a_session_that_breaks_while_its_detector_hears_the_caller_does_not_make
     let fake = FakeOpenAi::start(Script { answers, ..Script::default() }).await;
     let service = Service::start(&fake.url, |_| {});
     let call = service.call().await;
-    call.wait_until_agent_is_quiet_for(300 * MS, PATIENCE).await.unwrap();
+    service.until_turn(&call, GREETING).await;
     // A whisper that only the vendor hears; it never hears its end.
     fake.command(Command::SpeechStarted);
     fake.command(Command::Drop);

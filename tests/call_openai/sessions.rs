@@ -23,7 +23,7 @@ async fn a_vendor_that_promises_ulaw_and_sends_linear_is_understood_without_nois
     let fake = FakeOpenAi::start(Script { sessions, answers, listens: true, ..Script::default() }).await;
     let service = Service::with_audio(&fake, OpenAiAudio::Pcmu);
     let call = service.call().await;
-    call.wait_until_agent_is_quiet_for(300 * MS, PATIENCE).await.unwrap();
+    service.until_turn(&call, GREETING).await;
     call.speak(&voice(700 * MS)).await.unwrap();
     service.until_turn(&call, "We open at nine.").await;
     let ended = service.hang_up(call).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use trunkline::cli::demo::twilio::{PhoneCall, ulaw};
+use trunkline::cli::demo::twilio::ulaw;
 use trunkline::config::OpenAiAudio;
 use trunkline::engine::call::{Speaker, TurnOwner};
 
@@ -20,13 +20,6 @@ fn two_turns() -> Script {
     Script { answers, transcripts, listens: true, ..Script::default() }
 }
 
-/// The caller waits for silence, and then says something.
-async fn say_when_quiet(call: &PhoneCall, length: Duration) {
-    call.wait_until_agent_is_quiet_for(300 * MS, PATIENCE).await.unwrap();
-    call.speak(&voice(length)).await.unwrap();
-    call.wait_until_agent_has_spoken_for(100 * MS, PATIENCE).await.unwrap();
-}
-
 /// A greeting and two turns, in this format.
 async fn talk(fake: &FakeOpenAi, audio: OpenAiAudio, turns: TurnOwner) -> Ended {
     let service = Service::start(&fake.url, |config| {
@@ -35,15 +28,16 @@ async fn talk(fake: &FakeOpenAi, audio: OpenAiAudio, turns: TurnOwner) -> Ended 
     });
     let call = service.call().await;
     let zero = zero_of(&call, fake);
-    for length in [900 * MS, 700 * MS] {
-        say_when_quiet(&call, length).await;
+    for (heard, length) in [(GREETING, 900 * MS), ("At nine.", 700 * MS)] {
+        service.until_turn(&call, heard).await;
+        call.speak(&voice(length)).await.unwrap();
     }
-    call.wait_until_agent_is_quiet_for(300 * MS, PATIENCE).await.unwrap();
+    service.until_turn(&call, "You are welcome.").await;
     let ended = service.hang_up(call).await;
     fake.until("the end of the session", |sessions| sessions[0].over.is_some()).await;
     let closed = fake.sessions()[0].over.unwrap().saturating_sub(zero).saturating_sub(ended.report.length);
     assert!(closed <= 1_500 * MS, "the vendor's socket was closed {closed:?} after the caller's hang-up");
-    print_latencies(&ended, fake, zero);
+    assert_quick(&ended, fake, zero);
     fake.assert_content();
     ended
 }
@@ -82,16 +76,17 @@ fn assert_all_heard(ended: &Ended, fake: &FakeOpenAi, samples_per_frame: u64) {
 }
 
 /// From the vendor's first delta to the first frame on the carrier's wire, for each response.
-fn print_latencies(ended: &Ended, fake: &FakeOpenAi, zero: Duration) {
-    let log = &fake.sessions()[0];
+fn assert_quick(ended: &Ended, fake: &FakeOpenAi, zero: Duration) {
+    let (log, mut all) = (&fake.sessions()[0], Vec::new());
     let deltas = times_said(log, "response.output_audio.delta", zero);
     for created in times_said(log, "response.created", zero) {
         let Some(delta) = deltas.iter().find(|at| **at >= created) else { continue };
         let Some(heard) = ended.report.heard.iter().find(|heard| heard.at >= *delta) else { continue };
-        let added = heard.at - *delta;
-        println!("first delta to first frame: {:.1} ms", added.as_secs_f64() * 1_000.0);
-        assert!(added <= 250 * MS, "the engine added {added:?}");
+        all.push(heard.at - *delta);
     }
+    all.sort();
+    println!("first delta to first frame: {all:.1?}");
+    assert!(all[all.len() / 2] <= 250 * MS, "the engine added {all:?}");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use trunkline::engine::call::journal::Journal;
 use trunkline::engine::call::{CallStats, Farewell, HangupCause, Speaker, Turn};
 use trunkline::engine::ids::CallSid;
 use trunkline::engine::status::CallStatus;
-use trunkline::store::CallEventRecord;
+use trunkline::store::{CallEventRecord, Store};
 use trunkline::telemetry::Telemetry;
 
 use crate::fake_openai::{FakeOpenAi, SessionLog, tone};
@@ -115,45 +115,46 @@ impl Service {
     /// Waits until a turn with these words was heard to its end.
     pub async fn until_turn(&self, call: &PhoneCall, words: &str) {
         let sid: CallSid = call.identity().call_sid.parse().unwrap();
-        let deadline = call.now() + PATIENCE;
-        loop {
-            let (store, sid) = (self.server.store().clone(), sid.clone());
-            let turns = tokio::task::spawn_blocking(move || {
-                store.flush(Duration::from_secs(1));
-                store.turns(&sid).unwrap()
-            });
-            let turns = turns.await.unwrap();
-            if turns.iter().any(|turn| turn.heard_text == words) {
-                return;
+        self.until_stored(&format!("the turn {words:?}"), move |store| {
+            let turns = store.turns(&sid).ok()?;
+            turns.iter().any(|turn| turn.heard_text == words).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until the store has what `find` looks for. One that does not answer is asked again.
+    async fn until_stored<T>(&self, what: &str, find: impl Fn(&Store) -> Option<T>) -> T {
+        let looking = async {
+            loop {
+                if let Some(found) = find(self.server.store()) {
+                    return found;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            assert!(call.now() < deadline, "{words:?} was never heard: {turns:#?}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        };
+        let found = tokio::time::timeout(PATIENCE, looking).await;
+        found.unwrap_or_else(|_| panic!("never stored: {what}; {:#?}", self.telemetry.logged()))
     }
 
     /// What was written down, once all of it was. Whatever happened, the carrier has nothing to complain of, no
     /// frame is unaccounted for and the journal gives the same call again.
     async fn record_of(&self, report: CallReport) -> Ended {
         let call: CallSid = report.call.call_sid.parse().unwrap();
-        let (store, files) = (self.server.store().clone(), self.server.files().clone());
-        let reading = tokio::task::spawn_blocking(move || {
-            let deadline = trunkline::clock::now() + PATIENCE;
-            let end = loop {
-                store.flush(Duration::from_secs(1));
-                let status = store.call(&call).unwrap().map(|row| row.status);
-                match store.call_end(&call).unwrap() {
-                    Some(end) if status == Some(CallStatus::Completed) => break end,
-                    _ if trunkline::clock::now() > deadline => {
-                        panic!("the call's end was not written down: {status:?}")
-                    }
-                    _ => std::thread::yield_now(),
-                }
-            };
+        let (end, turns, events) = self
+            .until_stored("the call's end", |store| {
+                let status = store.call(&call).ok()??.status;
+                let end = store.call_end(&call).ok()?.filter(|_| status == CallStatus::Completed)?;
+                let turns = store.turns(&call).ok().filter(|turns| turns.len() == end.stats.turns as usize)?;
+                let events = store.call_events(&call).ok()?;
+                events.last().is_some_and(|event| event.what == "ended").then_some((end, turns, events))
+            })
+            .await;
+        let files = self.server.files().clone();
+        let journal = tokio::task::spawn_blocking(move || {
             assert!(files.settle(PATIENCE), "the journal is on the disk");
-            let journal = std::fs::read_to_string(files.journal_path(&call)).unwrap();
-            (end, store.turns(&call).unwrap(), store.call_events(&call).unwrap(), journal)
+            std::fs::read_to_string(files.journal_path(&call)).unwrap()
         });
-        let (end, turns, events, journal) = reading.await.unwrap();
+        let journal = journal.await.unwrap();
         let read = Journal::parse(&journal).unwrap();
         assert_eq!(read.replay(), read.outputs, "the journal gives the same call again");
         let ended =

@@ -57,17 +57,19 @@ impl<R: VadRate> CallActor<R> {
         if let Some(reservation) = self.plan.reservation.take() {
             reservation.ended(farewell.clone());
         }
-        self.plan.media.close();
         self.plan.telemetry.record(Event::CallEnded { call: &call, cause, stats: &stats });
+        // On record before the carrier can ask for it, here or on another node.
         if let Some(mut record) = self.plan.record.take() {
-            record.end(timeline::end(cause, farewell, stats, clock::wall_micros()));
+            record.end(timeline::end(cause, farewell.clone(), stats, clock::wall_micros()));
         }
+        self.plan.media.close();
         if let Some(recording) = self.plan.files.recording.take() {
             recording.finish(now);
         }
         self.plan.files.journal = None;
-        if cause == HangupCause::CallerHungUp {
-            return ctx.stop(); // the carrier ended it: there is nothing to hang up
+        let is_the_carriers = cause == HangupCause::CallerHungUp || matches!(farewell, Farewell::Dial(_));
+        if is_the_carriers {
+            return ctx.stop(); // it ended the call, or carries it on: there is nothing to hang up
         }
         ctx.run_later(END_SEEN_WITHIN, |call, ctx| {
             if let Some(token) = call.hang_up.take() {

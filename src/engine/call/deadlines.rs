@@ -17,19 +17,25 @@ pub(super) enum Timer {
     Transcript,
     /// No further key was pressed.
     DtmfPause,
+    /// The carrier has answered no mark for long, though all audio was sent.
+    LostMark,
+    /// The vendor's detector has reported no end of the caller's utterance.
+    Utterance,
     /// The last mark before the hang-up should have come back.
     Drain,
     /// The longest allowed call is over.
     MaxCall,
 }
 
-const ALL: [Timer; 8] = [
+const ALL: [Timer; 10] = [
     Timer::AgentReady,
     Timer::OwedSpeech,
     Timer::CallerSilent,
     Timer::BargeIn,
     Timer::Transcript,
     Timer::DtmfPause,
+    Timer::LostMark,
+    Timer::Utterance,
     Timer::Drain,
     Timer::MaxCall,
 ];

@@ -132,7 +132,7 @@ impl CallMachine {
             Input::ToolCalled(call) => self.tool_called(now, call, out),
             Input::DtmfPressed(digit) => self.dtmf_pressed(now, digit, out),
             Input::PlayoutStarted(response) => self.playout_started(now, response, out),
-            Input::MarkSent(mark) => self.mark_sent(mark),
+            Input::MarkSent(mark) => self.mark_sent(now, mark),
             Input::MarkHeard(mark) => self.mark_heard(now, mark, out),
             Input::Deadline => self.expire(now, out),
             Input::Answered | Input::MediaClosed | Input::HangUp(_) => self.ignore(),

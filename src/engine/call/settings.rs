@@ -79,6 +79,11 @@ pub struct LimitSettings {
     pub transcript_wait_ms: u32,
     /// After a key press, how long to wait for the next one before the agent is asked to answer.
     pub dtmf_pause_ms: u32,
+    /// How long the carrier may answer no mark, after all audio was sent, before the rest counts as not heard.
+    pub mark_wait_ms: u32,
+    /// The longest utterance that the vendor's detector may report; without a word from our own detector, a
+    /// fifth of it. A detector that hears a fan must not keep the agent silent.
+    pub max_utterance_ms: u32,
     /// How many responses the agent may give in a row without a word from the caller.
     pub max_agent_turns: u32,
 }
@@ -90,6 +95,8 @@ impl Default for LimitSettings {
             drain_ms: 10_000,
             transcript_wait_ms: 5_000,
             dtmf_pause_ms: 700,
+            mark_wait_ms: 3_000,
+            max_utterance_ms: 30_000,
             max_agent_turns: 5,
         }
     }

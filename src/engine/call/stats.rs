@@ -53,6 +53,8 @@ pub struct CallStats {
     pub response_total: Duration,
     /// … over so many answers.
     pub responses: u32,
+    /// Responses whose last marks the carrier never answered.
+    pub unanswered_responses: u32,
     /// Inputs that made no sense when they came.
     pub ignored_inputs: u64,
     /// Times that the agent was lost.

@@ -62,13 +62,22 @@ pub enum TokenError {
 
 /// Issues and verifies media tokens.
 #[derive(Clone)]
-pub struct MediaTokens(Hmac<Sha256>);
+pub struct MediaTokens {
+    issuing: Hmac<Sha256>,
+    accepted: Vec<Hmac<Sha256>>,
+}
 
 impl MediaTokens {
     /// With a key derived from this secret, so that the secret may serve other ends too.
     pub fn new(secret: &[u8]) -> Self {
-        let key = keyed(secret).chain_update(b"trunkline media token, version 1").finalize().into_bytes();
-        Self(keyed(&key))
+        let key = derived(secret);
+        Self { issuing: key.clone(), accepted: vec![key] }
+    }
+
+    /// The same, accepting tokens that were issued with this secret too: the one before, while it is changed.
+    pub fn accepting(mut self, earlier: &[u8]) -> Self {
+        self.accepted.push(derived(earlier));
+        self
     }
 
     /// A token for this call. `now_unix_s`: seconds since 1970-01-01 UTC.
@@ -80,7 +89,7 @@ impl MediaTokens {
         let mut bytes = vec![VERSION, direction];
         bytes.extend(now_unix_s.to_be_bytes());
         bytes.extend(claims.business.as_str().as_bytes());
-        let mac = self.mac(&bytes, call_sid).finalize().into_bytes();
+        let mac = mac(&self.issuing, &bytes, call_sid).finalize().into_bytes();
         bytes.extend(mac);
         URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -97,8 +106,11 @@ impl MediaTokens {
             return Err(TokenError::Malformed);
         }
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| TokenError::Malformed)?;
-        let (said, mac) = bytes.split_last_chunk::<MAC>().ok_or(TokenError::Malformed)?;
-        self.mac(said, call_sid).verify_slice(mac).map_err(|_| TokenError::Forged)?;
+        let (said, signature) = bytes.split_last_chunk::<MAC>().ok_or(TokenError::Malformed)?;
+        let is_ours = |key: &Hmac<Sha256>| mac(key, said, call_sid).verify_slice(signature).is_ok();
+        if !self.accepted.iter().any(is_ours) {
+            return Err(TokenError::Forged);
+        }
 
         let ([VERSION, direction], rest) = said.split_first_chunk().ok_or(TokenError::Malformed)? else {
             return Err(TokenError::Malformed);
@@ -119,17 +131,21 @@ impl MediaTokens {
             _ => Ok(MediaClaims { business, direction }),
         }
     }
-
-    /// The CallSid has a fixed length and comes first, so no other pair of texts gives the same bytes.
-    fn mac(&self, said: &[u8], call_sid: &CallSid) -> Hmac<Sha256> {
-        self.0.clone().chain_update(call_sid.as_str()).chain_update(said)
-    }
 }
 
 impl fmt::Debug for MediaTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MediaTokens")
     }
+}
+
+/// The CallSid has a fixed length and comes first, so no other pair of texts gives the same bytes.
+fn mac(key: &Hmac<Sha256>, said: &[u8], call_sid: &CallSid) -> Hmac<Sha256> {
+    key.clone().chain_update(call_sid.as_str()).chain_update(said)
+}
+
+fn derived(secret: &[u8]) -> Hmac<Sha256> {
+    keyed(&keyed(secret).chain_update(b"trunkline media token, version 1").finalize().into_bytes())
 }
 
 fn keyed(key: &[u8]) -> Hmac<Sha256> {

@@ -11,6 +11,9 @@ use slog_async::{AsyncCore, AsyncGuard};
 /// How many lines wait to be written at most. A whole second of faults fits; more is dropped and counted.
 const WAITING: usize = 4_096;
 
+/// A longer line is written in more than one piece, in bytes. The end of a call has about 700.
+const LONGEST_LINE: usize = 8_192;
+
 /// How long the end of the process waits for lines to be written: a terminal that nobody reads must not stop it.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -65,7 +68,9 @@ pub(in crate::telemetry) fn to_stderr(level: LogLevel, format: LogFormat, droppe
         }
         LogFormat::Json => {
             let severity = slog::o!("severity" => slog::FnValue(|record| record.level().as_str()));
-            let drain = slog_json::Json::new(io::stderr()).add_default_keys().add_key_value(severity).build();
+            // Written in one piece, or others who write on standard error would stand in the middle of it.
+            let lines = io::LineWriter::with_capacity(LONGEST_LINE, io::stderr());
+            let drain = slog_json::Json::new(lines).add_default_keys().add_key_value(severity).build();
             queued(drain.ignore_res(), level, dropped)
         }
     }

@@ -63,6 +63,9 @@ impl CallMachine {
         if by == self.ears() {
             self.caller.utterance.get_or_insert(onset);
         }
+        if by == Detector::Vendor {
+            self.deadlines.set(Timer::Utterance, now + ms(self.settings.limits.max_utterance_ms) / 5);
+        }
         self.weigh_barge_in(now, out);
     }
 
@@ -86,6 +89,17 @@ impl CallMachine {
         if let Some(at) = look_again {
             self.deadlines.set(Timer::BargeIn, at);
         }
+    }
+
+    /// The vendor's detector has said no more since the caller began: a line that hums, or an end that got lost.
+    /// If our own detector hears nothing either, nobody speaks.
+    pub(super) fn utterance_goes_on(&mut self, now: CallTime, out: &mut Vec<Output>) {
+        let Some(onset) = self.caller.heard_by_vendor else { return };
+        let longest = onset + ms(self.settings.limits.max_utterance_ms);
+        if self.caller.heard_by_us.is_some() && now < longest {
+            return self.deadlines.set(Timer::Utterance, longest.min(now + Duration::from_secs(1)));
+        }
+        self.caller_ended(now, Detector::Vendor, now, out);
     }
 
     fn floor(&self) -> Floor {
@@ -140,6 +154,9 @@ impl CallMachine {
         let Some(onset) = self.caller.heard_by(by).take() else { return self.ignore() };
         if !self.caller.is_speaking() {
             self.deadlines.clear(Timer::BargeIn);
+        }
+        if by == Detector::Vendor {
+            self.deadlines.clear(Timer::Utterance);
         }
         if by != ears {
             return self.other_detector_ended(now, ended, out);

@@ -40,14 +40,34 @@ impl CallMachine {
         out.push(Output::Note(Note::FirstAudio(response, after)));
     }
 
-    pub(super) fn mark_sent(&mut self, mark: Mark) {
-        if !self.ledger.sent(mark) {
-            self.ignore();
+    pub(super) fn mark_sent(&mut self, now: CallTime, mark: Mark) {
+        match self.ledger.sent(mark) {
+            false => self.ignore(),
+            true => self.expect_mark(now),
         }
+    }
+
+    fn expect_mark(&mut self, now: CallTime) {
+        self.deadlines.set(Timer::LostMark, now + ms(self.settings.limits.mark_wait_ms));
+    }
+
+    /// The carrier answers no mark any more. What was sent is settled by what it acknowledged, so that the
+    /// conversation goes on.
+    pub(super) fn marks_are_lost(&mut self, now: CallTime, out: &mut Vec<Output>) {
+        let is_sent =
+            |entry: &&Entry| !entry.is_generating && entry.first_out.is_some() && entry.sent >= entry.received;
+        while let Some(lost) = self.ledger.entries().iter().find(is_sent).map(|entry| entry.id) {
+            let Some(entry) = self.ledger.settle(lost) else { return };
+            self.stats.unanswered_responses += 1;
+            self.playout_ended_at = Some(now);
+            self.store_agent_turn(&entry, false, out);
+        }
+        self.end_if_drained(now, out);
     }
 
     pub(super) fn mark_heard(&mut self, now: CallTime, mark: Mark, out: &mut Vec<Output>) {
         let Some(is_last) = self.ledger.heard(now, mark) else { return self.ignore() };
+        self.expect_mark(now);
         if self.ending.is_some() {
             self.deadlines.set(Timer::Drain, now + ms(self.settings.limits.drain_ms));
         }

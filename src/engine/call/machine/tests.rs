@@ -353,6 +353,40 @@ fn the_callers_words_are_kept_with_their_times() {
     assert_eq!(turn.number, 2);
 }
 
+#[test]
+fn a_carrier_that_answers_no_marks_does_not_silence_the_call() {
+    let mut call = TestCall::greeted();
+    call.caller_says("Hello?").agent_speaks(R2, "How can I help you today?", 1_000);
+    call.tell(Input::ResponseEnded { response: R2, outcome: ResponseOutcome::Completed });
+    call.tell(Input::MarkSent(mark(R2, 500, false))).after(500).tell(Input::MarkHeard(mark(R2, 500, false)));
+    call.tell(Input::MarkSent(mark(R2, 1_000, true))).clear_log().run_to_deadline();
+    assert_eq!(call.turns(), ["agent: How can I| help you today?"]);
+    call.run_to_deadline();
+    assert_eq!(call.asked().last().unwrap().1, Ask::Reprompt, "the caller's silence is measured again");
+}
+
+#[test]
+fn a_detector_that_hears_a_fan_does_not_silence_the_call() {
+    let mut call = TestCall::greeted();
+    call.caller_starts(Detector::Vendor).clear_log().run_to_deadline();
+    assert_eq!(call.now.since(CallTime::from_millis(900)), Duration::from_secs(6), "our own detector hears nothing");
+    assert_eq!(call.asked().len(), 1);
+    call.tell(Input::CallerSpeechEnded { by: Detector::Vendor, ago: Duration::ZERO });
+    assert_eq!(call.asked().len(), 1, "the late end changes nothing");
+}
+
+#[test]
+fn a_long_story_that_both_detectors_hear_is_not_cut_short() {
+    let mut call = TestCall::greeted();
+    call.caller_starts(Detector::Vendor).caller_starts(Detector::Own).clear_log();
+    while call.now < CallTime::from_millis(25_000) {
+        call.run_to_deadline();
+    }
+    assert_eq!(call.asked(), []);
+    call.caller_stops(Detector::Own).caller_stops(Detector::Vendor);
+    assert_eq!(call.asked().len(), 1);
+}
+
 proptest! {
     /// Whatever comes in whatever order: no panic, one end, silence after it, at most one response in flight,
     /// nothing of an interrupted response is played, at most one cancel each, truncation never past what was sent.

@@ -20,6 +20,8 @@ impl CallMachine {
                 Timer::BargeIn => self.weigh_barge_in(now, out),
                 Timer::Transcript => self.words_did_not_come(now, out),
                 Timer::DtmfPause => self.keys_are_entered(now, out),
+                Timer::LostMark => self.marks_are_lost(now, out),
+                Timer::Utterance => self.utterance_goes_on(now, out),
                 Timer::Drain => self.drained_long_enough(now, out),
                 Timer::MaxCall => self.time_is_up(now, out),
             }
@@ -112,6 +114,9 @@ impl CallMachine {
 
     /// Both sides are silent and nobody owes anything: from here on the caller's silence is measured.
     pub(super) fn watch_for_silence(&mut self, now: CallTime) {
+        if self.ledger.entries().is_empty() {
+            self.deadlines.clear(Timer::LostMark);
+        }
         let is_idle = self.phase == Phase::Talking
             && matches!(self.agent, Agent::Ready { .. })
             && self.ending.is_none()

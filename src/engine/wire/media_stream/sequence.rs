@@ -1,5 +1,8 @@
 //! Whether messages come in order.
 
+/// So many late numbers in a row mean that one number before them was wrong, not all of them.
+const BELIEVED_AFTER: u32 = 3;
+
 /// How a message's number fits to the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sequence {
@@ -16,6 +19,7 @@ pub enum Sequence {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SequenceCheck {
     highest: Option<u64>,
+    late_in_a_row: u32,
     /// Times that numbers were missing.
     pub gaps: u64,
     /// The numbers that were missing; one that comes late stays counted.
@@ -31,16 +35,35 @@ impl SequenceCheck {
             None => 0,
             Some(highest) if number <= highest => {
                 self.late = self.late.saturating_add(1);
+                self.late_in_a_row += 1;
+                if self.late_in_a_row >= BELIEVED_AFTER {
+                    (self.highest, self.late_in_a_row) = (Some(number), 0);
+                }
                 return Sequence::Late;
             }
             Some(highest) => number - highest - 1,
         };
-        self.highest = Some(number);
+        (self.highest, self.late_in_a_row) = (Some(number), 0);
         if skipped == 0 {
             return Sequence::InOrder;
         }
         self.gaps = self.gaps.saturating_add(1);
         self.missing = self.missing.saturating_add(skipped);
         Sequence::Gap(skipped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_wrong_number_does_not_make_all_later_ones_late() {
+        let mut check = SequenceCheck::default();
+        check.observe(1);
+        assert_eq!(check.observe(u64::MAX), Sequence::Gap(u64::MAX - 2));
+        let late = [2, 3, 4].map(|number| check.observe(number));
+        assert_eq!(late, [Sequence::Late; 3]);
+        assert_eq!(check.observe(5), Sequence::InOrder);
     }
 }
