@@ -22,6 +22,7 @@ mod processes;
 use databases::{Database, Stall};
 use service::{INTERRUPTION, PATIENCE, Service, ms};
 use trunkline::cli::demo::twilio::{FakeTwilio, PhoneCall};
+use trunkline::config::Config;
 
 /// How a database goes away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,9 +79,12 @@ macro_rules! in_every_outage {
 }
 use in_every_outage;
 
-/// A service on this database.
+/// A service on this database, which it waits for as long as it was shipped to.
 fn on(database: &Database) -> Service {
-    Service::with(|config| config.database.url = Some(database.url.parse().unwrap()))
+    Service::with(|config| {
+        config.database.patience_ms = Config::default().database.patience_ms;
+        config.database.url = Some(database.url.parse().unwrap());
+    })
 }
 
 /// For tests that are written once for each database.

@@ -28,8 +28,5 @@ use trunkline::config::Config;
 
 /// A service whose answers wait for the database, however busy the machine: what was answered is stored.
 fn service(change: impl FnOnce(&mut Config)) -> Service {
-    Service::with(|config| {
-        config.database.patience_ms = 5_000;
-        change(config);
-    })
+    Service::with(change)
 }
