@@ -42,7 +42,8 @@ impl Out {
 
     fn write(&mut self, text: std::fmt::Arguments<'_>) {
         if !self.is_closed {
-            self.is_closed = self.to.write_fmt(text).and_then(|()| self.to.flush()).is_err();
+            // In one piece, or a log line could stand in the middle of it.
+            self.is_closed = self.to.write_all(text.to_string().as_bytes()).and_then(|()| self.to.flush()).is_err();
         }
     }
 }

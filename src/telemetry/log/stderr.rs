@@ -62,18 +62,23 @@ impl Drop for LogGuard {
 pub(in crate::telemetry) fn to_stderr(level: LogLevel, format: LogFormat, dropped: IntCounter) -> (Logger, LogGuard) {
     match format {
         LogFormat::Terminal => {
-            let decorator = slog_term::TermDecorator::new().stderr().build();
-            let drain = slog_term::FullFormat::new(decorator).use_utc_timestamp().use_original_order().build();
+            let drain = slog_term::FullFormat::new(slog_term::PlainDecorator::new(whole_lines()))
+                .use_utc_timestamp()
+                .use_original_order()
+                .build();
             queued(drain.ignore_res(), level, dropped)
         }
         LogFormat::Json => {
             let severity = slog::o!("severity" => slog::FnValue(|record| record.level().as_str()));
-            // Written in one piece, or others who write on standard error would stand in the middle of it.
-            let lines = io::LineWriter::with_capacity(LONGEST_LINE, io::stderr());
-            let drain = slog_json::Json::new(lines).add_default_keys().add_key_value(severity).build();
+            let drain = slog_json::Json::new(whole_lines()).add_default_keys().add_key_value(severity).build();
             queued(drain.ignore_res(), level, dropped)
         }
     }
+}
+
+/// Standard error, written a line at a time, or others who write there would stand in the middle of it.
+fn whole_lines() -> io::LineWriter<io::Stderr> {
+    io::LineWriter::with_capacity(LONGEST_LINE, io::stderr())
 }
 
 fn queued<D>(drain: D, level: LogLevel, dropped: IntCounter) -> (Logger, LogGuard)
