@@ -21,7 +21,7 @@ pub const VALUES: u16 = 1 << 11;
 const STEPS: usize = 4;
 const STEP: usize = BLOCK / STEPS;
 /// How far from the middle of a step its level is the same, in samples: speech has no such steps.
-const STEADY: usize = 4;
+const STEADY: usize = 3;
 /// Between two levels: twice what G.711 and a filter's ripple can blur at this loudness, and more.
 const SPACING: i32 = 520;
 
@@ -184,11 +184,17 @@ mod tests {
         bytes
     }
 
+    fn assert_reads(mulaw: &[u8], audio: Audio) {
+        assert_eq!(mulaw.len(), stamps().len() * BLOCK);
+        for (block, stamp) in mulaw.chunks(BLOCK).zip(stamps()) {
+            assert_eq!(Stamp::read(block, audio), Some(stamp));
+        }
+    }
+
     #[test]
     fn each_block_is_read_as_it_was_written() {
         let bytes = sound(Audio::Pcmu);
-        let read: Vec<_> = bytes.chunks(BLOCK).map(|block| Stamp::read(block, Audio::Pcmu)).collect();
-        assert_eq!(read, stamps().into_iter().map(Some).collect::<Vec<_>>());
+        assert_reads(&bytes, Audio::Pcmu);
     }
 
     #[test]
@@ -199,8 +205,7 @@ mod tests {
         Resampler::<Hz24k, Hz8k>::new().process(&samples, &mut heard);
         let mut mulaw = vec![0; heard.len()];
         g711::encode_ulaw(&heard, &mut mulaw);
-        let read: Vec<_> = mulaw.chunks(BLOCK).map(|block| Stamp::read(block, Audio::Pcm24)).collect();
-        assert_eq!(read, stamps().into_iter().map(Some).collect::<Vec<_>>());
+        assert_reads(&mulaw, Audio::Pcm24);
     }
 
     #[test]
