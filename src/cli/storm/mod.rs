@@ -58,7 +58,7 @@ use progress::Progress;
 use report::{BUSIEST, Report, Run};
 use spawn::{Folder, Spawned, Spawning};
 use stats::Stats;
-use storm::Target;
+use storm::{ENGINE, FLOOR, Target};
 use vendor::Vendor;
 
 /// A free port of this machine.
@@ -94,9 +94,10 @@ fn start(args: &StormArgs, plan: &Plan, cores: (usize, usize)) -> anyhow::Result
     let runs = runtime.block_on(LocalSet::new().run_until(all(args, plan, pinned)))?;
     let mut stages = runs.iter().flat_map(|run| &run.stages);
     let is_valid = stages.all(|stage| stage.storm_cpu <= BUSIEST);
-    let kept = runs.iter().filter(|run| run.subject == "engine").flat_map(|run| &run.promises);
+    let is_kept = is_valid && runs.iter().flat_map(|run| &run.promises).all(|promise| promise.is_kept);
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
+        build: if cfg!(debug_assertions) { "debug" } else { "release" },
         commit: spawn::commit(),
         command: command(),
         machine: process::machine(),
@@ -105,7 +106,7 @@ fn start(args: &StormArgs, plan: &Plan, cores: (usize, usize)) -> anyhow::Result
         audio: plan.audio,
         vendor: plan.vendor.clone(),
         is_valid,
-        is_kept: is_valid && kept.clone().all(|promise| promise.is_kept),
+        is_kept,
         runs,
     };
     let text = match args.json {
@@ -145,7 +146,7 @@ async fn all(args: &StormArgs, plan: &Plan, pinned: Option<(usize, usize)>) -> a
     let (token, account) = (args.token.clone(), args.account.clone());
     if !args.spawn {
         let target = Target {
-            subject: "engine",
+            subject: ENGINE,
             url: args.url.clone(),
             token: token.context("--token, or TWILIO_AUTH_TOKEN: what are webhooks signed with?")?,
             account: account.context("--account, or TWILIO_ACCOUNT_SID: whose calls are they?")?,
@@ -154,13 +155,13 @@ async fn all(args: &StormArgs, plan: &Plan, pinned: Option<(usize, usize)>) -> a
         return Ok(vec![storm::storm(plan, &target, vendor, stats, &mut progress).await?]);
     }
     let mut runs = Vec::new();
-    let subjects: &[&'static str] = if args.floor { &["engine", "floor"] } else { &["engine"] };
+    let subjects: &[&'static str] = if args.floor { &[ENGINE, FLOOR] } else { &[ENGINE] };
     for &subject in subjects {
         let mut target =
             Target { subject, url: String::new(), token: fresh_sid(""), account: fresh_sid("AC"), process: None };
         let folder = Folder::new()?;
         let (words, environment) = match subject {
-            "engine" => engine(args, &target, &vendor_url, &folder),
+            ENGINE => engine(args, &target, &vendor_url, &folder),
             _ => (floor_words(&vendor_url, plan), Vec::new()),
         };
         let core = pinned.map(|(server, _)| server);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::report::{BUSIEST, Report, Run, Stage};
+use super::report::{BUSIEST, LATEST, Report, Run, Stage};
 use super::spread::Percentiles;
 
 /// The whole report.
@@ -14,7 +14,8 @@ pub fn render(report: &Report) -> String {
 }
 
 fn write_report(report: &Report, text: &mut String) -> std::fmt::Result {
-    writeln!(text, "\ntrunkline {} ({}) on {}", report.version, report.commit, report.machine)?;
+    let Report { version, build, commit, machine, .. } = report;
+    writeln!(text, "\ntrunkline {version} ({build}, {commit}) on {machine}")?;
     writeln!(text, "{}", report.command)?;
     match report.pinned {
         Some((server, storm)) => writeln!(text, "server on core {server}, storm on core {storm}")?,
@@ -133,5 +134,15 @@ fn write_stage(stage: &Stage, text: &mut String) -> std::fmt::Result {
         )?;
     }
     let busy = if stage.storm_cpu > BUSIEST { ": TOO BUSY" } else { "" };
-    writeln!(text, "storm    {:.1} % of a core{busy}", stage.storm_cpu * 100.0)
+    writeln!(text, "storm    {:.1} % of a core{busy}", stage.storm_cpu * 100.0)?;
+    match stage.storm_lateness {
+        Some(lateness) if lateness.p99 > LATEST => {
+            writeln!(
+                text,
+                "storm    was itself late by {} ms (p99): the times above are no better than that",
+                lateness.p99
+            )
+        }
+        _ => Ok(()),
+    }
 }

@@ -14,12 +14,16 @@ use super::vendor::VendorShape;
 
 /// Above this share of its core the storm itself is what is measured.
 pub const BUSIEST: f64 = 0.8;
+/// When the storm's own ticks are later than this, in milliseconds, the times of others are no better.
+pub const LATEST: f64 = 5.0;
 
 /// Everything.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// The program's version.
     pub version: &'static str,
+    /// `release`, or `debug`, of which no figure means anything.
+    pub build: &'static str,
     /// The commit of the checkout in which the program lies.
     pub commit: String,
     /// How the storm was started.
