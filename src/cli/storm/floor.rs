@@ -136,12 +136,12 @@ async fn carry(socket: TcpStream, vendor: &str, audio: Audio) -> Result<(), Erro
     loop {
         tokio::select! {
             message = call.carrier.next() => match message {
-                Some(Ok(Message::Text(text))) => if !call.from_carrier(&text).await? { break },
+                Some(Ok(Message::Text(text))) => if !call.carrier_said(&text).await? { break },
                 Some(Ok(Message::Close(_))) | None => break,
                 Some(message) => drop(message?),
             },
             message = call.vendor.next() => match message {
-                Some(Ok(Message::Text(text))) => call.from_vendor(&text).await?,
+                Some(Ok(Message::Text(text))) => call.vendor_said(&text).await?,
                 Some(Ok(Message::Close(_))) | None => break,
                 Some(message) => drop(message?),
             },
@@ -153,7 +153,7 @@ async fn carry(socket: TcpStream, vendor: &str, audio: Audio) -> Result<(), Erro
 
 impl Call {
     /// Whether the call goes on.
-    async fn from_carrier(&mut self, text: &str) -> Result<bool, Error> {
+    async fn carrier_said(&mut self, text: &str) -> Result<bool, Error> {
         let Ok(message) = serde_json::from_str::<FromCarrier<'_>>(text) else { return Ok(true) };
         match (message.event, message.media) {
             ("media", Some(media)) => {
@@ -171,7 +171,7 @@ impl Call {
         Ok(true)
     }
 
-    async fn from_vendor(&mut self, text: &str) -> Result<(), Error> {
+    async fn vendor_said(&mut self, text: &str) -> Result<(), Error> {
         let Ok(message) = serde_json::from_str::<FromVendor<'_>>(text) else { return Ok(()) };
         let stream_sid = &self.stream_sid;
         match (message.kind, message.delta) {

@@ -55,7 +55,7 @@ use crate::cli::out::Out;
 use args::{Plan, StormArgs};
 use process::Process;
 use progress::Progress;
-use report::{BUSIEST, Report, Run};
+use report::{Report, Run, Stage};
 use spawn::{Folder, Spawned, Spawning};
 use stats::Stats;
 use storm::{ENGINE, FLOOR, Target};
@@ -92,8 +92,7 @@ fn start(args: &StormArgs, plan: &Plan, cores: (usize, usize)) -> anyhow::Result
     let pinned = (args.spawn && spawn::can_pin(cores) && spawn::pin_self(cores.1)).then_some(cores);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let runs = runtime.block_on(LocalSet::new().run_until(all(args, plan, pinned)))?;
-    let mut stages = runs.iter().flat_map(|run| &run.stages);
-    let is_valid = stages.all(|stage| stage.storm_cpu <= BUSIEST);
+    let is_valid = runs.iter().flat_map(|run| &run.stages).all(Stage::is_valid);
     let is_kept = is_valid && runs.iter().flat_map(|run| &run.promises).all(|promise| promise.is_kept);
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::report::{BUSIEST, LATEST, Report, Run, Stage};
+use super::report::{BUSIEST, LATE, Report, Run, Stage};
 use super::spread::Percentiles;
 
 /// The whole report.
@@ -36,7 +36,7 @@ fn write_report(report: &Report, text: &mut String) -> std::fmt::Result {
         write_run(run, text)?;
     }
     let verdict = match (report.is_valid, report.is_kept) {
-        (false, _) => "INVALID: the storm's own core was too busy to measure anything else",
+        (false, _) => "INVALID: the storm had too little time of its own to measure anything else",
         (true, true) => "every limit was kept",
         (true, false) => "NOT every limit was kept",
     };
@@ -136,7 +136,7 @@ fn write_stage(stage: &Stage, text: &mut String) -> std::fmt::Result {
     let busy = if stage.storm_cpu > BUSIEST { ": TOO BUSY" } else { "" };
     writeln!(text, "storm    {:.1} % of a core{busy}", stage.storm_cpu * 100.0)?;
     match stage.storm_lateness {
-        Some(lateness) if lateness.p99 > LATEST => {
+        Some(lateness) if lateness.p99 > LATE => {
             writeln!(
                 text,
                 "storm    was itself late by {} ms (p99): the times above are no better than that",

@@ -14,8 +14,10 @@ use super::vendor::VendorShape;
 
 /// Above this share of its core the storm itself is what is measured.
 pub const BUSIEST: f64 = 0.8;
-/// When the storm's own ticks are later than this, in milliseconds, the times of others are no better.
-pub const LATEST: f64 = 5.0;
+/// When the storm's own ticks are later than this (p99, in milliseconds), the times of others are no better.
+pub const LATE: f64 = 5.0;
+/// … and than this, a whole frame, they are no times at all: somebody else used the storm's core.
+pub const LATEST: f64 = 20.0;
 
 /// Everything.
 #[derive(Clone, Debug, Serialize)]
@@ -202,6 +204,11 @@ impl Stage {
 }
 
 impl Stage {
+    /// Whether the storm had the time that it needed.
+    pub fn is_valid(&self) -> bool {
+        self.storm_cpu <= BUSIEST && self.storm_lateness.is_none_or(|lateness| lateness.p99 <= LATEST)
+    }
+
     /// Adds what was counted after the calls were held, while they ended.
     pub fn add_end(&mut self, stats: &Stats) {
         self.completed += stats.completed;
@@ -245,6 +252,16 @@ fn round(value: f64, digits: i32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_storm_that_had_no_time_is_not_valid() {
+        let stage = |storm_cpu, p99| {
+            let storm_lateness = Some(Percentiles { p99, ..Percentiles::default() });
+            Stage { storm_cpu, storm_lateness, ..Stage::default() }
+        };
+        let valid = [(0.8, 20.0), (0.81, 1.0), (0.1, 20.1)].map(|(cpu, late)| stage(cpu, late).is_valid());
+        assert_eq!(valid, [true, false, false]);
+    }
 
     #[test]
     fn a_slope_is_found_through_noise() {

@@ -74,7 +74,7 @@ impl Audio {
 impl Stamp {
     fn symbols(self) -> [u16; STEPS] {
         let value = match self {
-            Self::First(number) => number % VALUES | VALUES,
+            Self::First(number) => (number % VALUES) | VALUES,
             Self::Next(place) => place % VALUES,
         };
         let symbols = [value >> 8, value >> 4 & 15, value & 15];

@@ -57,7 +57,7 @@ impl Ears {
         let count = self.heard / block;
         self.heard %= block;
         // Where a slice begins among the letters, to the group of four.
-        let letters = |slice: usize| (slice * block * 4 / 3 & !3).min(base64.len());
+        let letters = |slice: usize| ((slice * block * 4 / 3) & !3).min(base64.len());
         for number in 0..count {
             // What is left of a message that ends within a slice belongs to the last one.
             let end = if number + 1 == count { base64.len() & !3 } else { letters(number + 1) };
