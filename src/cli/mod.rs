@@ -12,6 +12,7 @@ pub mod demo;
 pub mod out;
 pub mod report;
 pub mod serve;
+pub mod storm;
 pub mod telemetry;
 
 use out::Out;
@@ -72,6 +73,25 @@ pub enum Command {
                            Exit code: 0 only if every promise held."
     )]
     Demo(DemoArgs),
+    /// Make many calls at once and measure what they hear and cost
+    #[command(
+        long_about = "Makes many calls at once, as Twilio would bring them, and measures what the callers heard and what the \
+                      service cost: greeting, response, barge-in, gaps, lost audio, processor and memory for each call. \
+                      With --spawn it starts the service and a fake voice agent itself; without, it storms what runs \
+                      at --url.",
+        after_long_help = "Examples:\n  \
+                           trunkline storm --spawn --calls 100\n      \
+                               100 calls to a service of its own, on this machine\n  \
+                           trunkline storm --spawn --floor --calls 50,400 --json\n      \
+                               memory for each call, and the same for a bare pass-through\n  \
+                           trunkline storm --url http://10.0.0.7:8080 --token … --account AC… --calls 20\n      \
+                               20 calls to a service that runs\n  \
+                           trunkline storm --calls 0 --vendor-listen 127.0.0.1:9000\n      \
+                               be the fake voice agent, for a service whose openai.url points there\n\n\
+                           Exit code: 0 if the result is valid and every limit was kept, 1 if not, 2 if the command \
+                           line makes no sense."
+    )]
+    Storm(Box<storm::args::StormArgs>),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -144,6 +164,7 @@ pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Storm(args) => storm::run(&args),
         Command::Config(ConfigCommand::Check(args)) => config_check::run(&args),
     }
 }
@@ -202,7 +223,7 @@ mod tests {
         }
         let mut found = Vec::new();
         commands(&Cli::command(), &mut found);
-        assert_eq!(found.len(), 3);
+        assert_eq!(found.len(), 4);
         for mut command in found {
             let help = command.render_long_help().to_string();
             assert!(help.contains("Examples:") && help.contains("Exit code:"), "{help}");

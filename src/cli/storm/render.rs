@@ -1,0 +1,148 @@
+//! The report for people.
+
+use std::fmt::Write as _;
+
+use super::report::{BUSIEST, LATE, Report, Run, Stage};
+use super::spread::Percentiles;
+
+/// The whole report.
+pub fn render(report: &Report) -> String {
+    let mut text = String::new();
+    // A String takes every text.
+    write_report(report, &mut text).ok();
+    text
+}
+
+fn write_report(report: &Report, text: &mut String) -> std::fmt::Result {
+    let Report { version, build, commit, machine, .. } = report;
+    writeln!(text, "\ntrunkline {version} ({build}, {commit}) on {machine}")?;
+    writeln!(text, "{}", report.command)?;
+    match report.pinned {
+        Some((server, storm)) => writeln!(text, "server on core {server}, storm on core {storm}")?,
+        None => writeln!(text, "server and storm share all cores")?,
+    }
+    let vendor = &report.vendor;
+    writeln!(
+        text,
+        "vendor: {}, thinks {} ms, answers {} ms in deltas of {} ms at {} times real time, jitter {} ms",
+        report.audio.as_str(),
+        vendor.think_ms,
+        vendor.answer_ms,
+        vendor.chunk_ms,
+        vendor.speed,
+        vendor.jitter_ms
+    )?;
+    for run in &report.runs {
+        write_run(run, text)?;
+    }
+    let verdict = match (report.is_valid, report.is_kept) {
+        (false, _) => "INVALID: the storm had too little time of its own to measure anything else",
+        (true, true) => "every limit was kept",
+        (true, false) => "NOT every limit was kept",
+    };
+    writeln!(text, "\n{verdict}")
+}
+
+fn write_run(run: &Run, text: &mut String) -> std::fmt::Result {
+    for stage in &run.stages {
+        writeln!(text, "\n== {}: {} calls, held for {:.0} s", run.subject, stage.calls, stage.held_s)?;
+        write_stage(stage, text)?;
+    }
+    writeln!(text)?;
+    if let Some(kib) = run.kib_per_call {
+        writeln!(text, "{:<28}{kib:>10.1} KiB for each call", run.subject)?;
+    }
+    if let Some(kib) = run.leak_kib_per_call {
+        writeln!(text, "{:<28}{kib:>10.3} KiB left behind by each call that is over", run.subject)?;
+    }
+    if let Some((before, after)) = run.before_and_after {
+        writeln!(
+            text,
+            "{:<28}before: {} KiB, {} files, {} threads; after: {} KiB, {} files, {} threads",
+            run.subject, before.rss_kib, before.fds, before.threads, after.rss_kib, after.fds, after.threads
+        )?;
+    }
+    for promise in &run.promises {
+        let measured = promise.measured.map_or("not measured".to_owned(), |measured| format!("{measured}"));
+        let verdict = match (promise.is_kept, promise.measured) {
+            (true, None) => "-",
+            (true, Some(_)) => "kept",
+            (false, _) => "BROKEN",
+        };
+        writeln!(
+            text,
+            "{verdict:<8}{:<20}{measured:>14} {:<6} limit {} at {} calls",
+            promise.name, promise.unit, promise.limit, promise.calls
+        )?;
+    }
+    Ok(())
+}
+
+fn write_stage(stage: &Stage, text: &mut String) -> std::fmt::Result {
+    writeln!(text, "{:<28}{:>8}{:>9}{:>9}{:>9}{:>9}", "ms", "count", "p50", "p95", "p99", "max")?;
+    let rows: [(&str, Option<Percentiles>); 10] = [
+        ("webhook", stage.webhook),
+        ("greeting", stage.greeting),
+        ("  added to the vendor's time", stage.greeting_added),
+        ("response", stage.response),
+        ("  added to the vendor's time", stage.response_added),
+        ("  to decide that it is due", stage.decision),
+        ("barge-in", stage.barge_in),
+        ("  added to the vendor's time", stage.barge_in_added),
+        ("gap between frames", stage.gap),
+        ("the storm's own lateness", stage.storm_lateness),
+    ];
+    for (name, spread) in rows {
+        let Some(Percentiles { count, p50, p95, p99, max }) = spread else { continue };
+        writeln!(text, "{name:<28}{count:>8}{p50:>9.2}{p95:>9.2}{p99:>9.2}{max:>9.2}")?;
+    }
+    writeln!(
+        text,
+        "gaps above 25 ms {:.3} %, above 40 ms {:.3} %; the agent was heard in {:.0} % of the time",
+        stage.gap_above_25_ms * 100.0,
+        stage.gap_above_40_ms * 100.0,
+        stage.agent_share * 100.0
+    )?;
+    writeln!(
+        text,
+        "underflows {}, lost {}, doubled {}, stale {}, foreign {}, unanswered {}, not interrupted {}",
+        stage.underflows,
+        stage.lost,
+        stage.doubled,
+        stage.stale,
+        stage.foreign,
+        stage.unanswered,
+        stage.not_interrupted
+    )?;
+    writeln!(
+        text,
+        "calls started {}, ended well {}, refused {}; unread {}, vendor's faults {}",
+        stage.started, stage.completed, stage.refused, stage.unread, stage.vendor_faults
+    )?;
+    for (error, count) in &stage.errors {
+        writeln!(text, "error    {count} × {error}")?;
+    }
+    if let Some(engine) = stage.engine {
+        writeln!(
+            text,
+            "server   {:.3} CPU-ms for each call-second, {:.1} % of a core, {} KiB, {} files, {} threads",
+            engine.cpu_ms_per_call_second,
+            engine.cpu * 100.0,
+            engine.end.rss_kib,
+            engine.end.fds,
+            engine.end.threads
+        )?;
+    }
+    let busy = if stage.storm_cpu > BUSIEST { ": TOO BUSY" } else { "" };
+    writeln!(text, "storm    {:.1} % of a core{busy}", stage.storm_cpu * 100.0)?;
+    match stage.storm_lateness {
+        Some(lateness) if lateness.p99 > LATE => {
+            writeln!(
+                text,
+                "storm    was itself late by {} ms (p99): the times above are no better than that",
+                lateness.p99
+            )
+        }
+        _ => Ok(()),
+    }
+}
