@@ -92,6 +92,9 @@ fn start(args: &StormArgs, plan: &Plan, cores: (usize, usize)) -> anyhow::Result
     let pinned = (args.spawn && spawn::can_pin(cores) && spawn::pin_self(cores.1)).then_some(cores);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let runs = runtime.block_on(LocalSet::new().run_until(all(args, plan, pinned)))?;
+    if runs.is_empty() {
+        return Ok(ExitCode::SUCCESS); // a vendor that was stopped
+    }
     let is_valid = runs.iter().flat_map(|run| &run.stages).all(Stage::is_valid);
     let is_kept = is_valid && runs.iter().flat_map(|run| &run.promises).all(|promise| promise.is_kept);
     let report = Report {
