@@ -12,6 +12,30 @@ use trunkline::providers::carrier::{Carrier, CarrierError, TwilioRest};
 const CALL: &str = "CA00000000000000000000000000000001";
 const ACCOUNT: &str = "AC00000000000000000000000000000002";
 
+/// A REST interface behind a certificate of its own.
+struct Rest {
+    url: String,
+    certificate: String,
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl Rest {
+    async fn listen() -> Self {
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap())
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+        Self { url, certificate: cert.pem(), listener, acceptor: TlsAcceptor::from(Arc::new(config)) }
+    }
+}
+
 /// Answers one request over TLS; the request as it came.
 async fn serve(listener: TcpListener, acceptor: TlsAcceptor, answer: &'static str) -> Option<String> {
     let (socket, _) = listener.accept().await.unwrap();
@@ -41,21 +65,12 @@ async fn hang_up_with_the_certificate_of_the_environment() {
 
 #[tokio::test]
 async fn the_hang_up_goes_over_tls() {
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap())
-        .unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let Rest { url, certificate, listener, acceptor } = Rest::listen().await;
     let folder = tempfile::tempdir().unwrap();
     let roots = folder.path().join("roots.pem");
-    std::fs::write(&roots, cert.pem()).unwrap();
+    std::fs::write(&roots, certificate).unwrap();
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
-    let served = tokio::spawn(serve(listener, TlsAcceptor::from(Arc::new(config)), answer));
+    let served = tokio::spawn(serve(listener, acceptor, answer));
 
     let client = tokio::process::Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "hang_up_with_the_certificate_of_the_environment"])
@@ -72,17 +87,8 @@ async fn the_hang_up_goes_over_tls() {
 
 #[actix_web::test]
 async fn a_carrier_that_nobody_certified_is_not_told_the_password() {
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap())
-        .unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
-    let served = tokio::spawn(serve(listener, TlsAcceptor::from(Arc::new(config)), ""));
+    let Rest { url, listener, acceptor, .. } = Rest::listen().await;
+    let served = tokio::spawn(serve(listener, acceptor, ""));
     let carrier = TwilioRest::new(&url, ACCOUNT.parse().unwrap(), "secret".to_owned().into());
     let refused = carrier.hang_up(&CALL.parse().unwrap()).await;
     assert!(matches!(refused, Err(CarrierError::Unreachable(_))), "{refused:?}");

@@ -39,6 +39,8 @@ pub fn serve_with_mounts(mounts: &str) -> Option<Program> {
         tried.is_ok_and(|status| status.success())
     };
     let Some(wrapper) = wrappers.iter().find(may) else {
+        let is_ci = std::env::var_os("CI").is_some_and(|set| set == "true");
+        assert!(!is_ci, "a full disk is required here, and nobody may mount anything");
         eprintln!("SKIPPED: nobody may mount anything here, so no disk can be full");
         return None;
     };
