@@ -5,6 +5,7 @@ mod limiter;
 mod lines;
 mod redact;
 mod stderr;
+mod whole_lines;
 
 pub(super) use capture::Captured;
 pub(super) use limiter::Limiter;

@@ -1,6 +1,6 @@
 //! Lines on standard error, through a queue that never blocks whoever logs.
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -8,11 +8,10 @@ use prometheus::IntCounter;
 use slog::{Drain, Logger, OwnedKVList, Record};
 use slog_async::{AsyncCore, AsyncGuard};
 
+use super::whole_lines::WholeLines;
+
 /// How many lines wait to be written at most. A whole second of faults fits; more is dropped and counted.
 const WAITING: usize = 4_096;
-
-/// A longer line is written in more than one piece, in bytes. The end of a call has about 700.
-const LONGEST_LINE: usize = 8_192;
 
 /// How long the end of the process waits for lines to be written: a terminal that nobody reads must not stop it.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -61,24 +60,19 @@ impl Drop for LogGuard {
 /// A logger on standard error, and its guard. Lines for which there is no room are counted in `dropped`.
 pub(in crate::telemetry) fn to_stderr(level: LogLevel, format: LogFormat, dropped: IntCounter) -> (Logger, LogGuard) {
     match format {
-        LogFormat::Terminal => {
-            let drain = slog_term::FullFormat::new(slog_term::PlainDecorator::new(whole_lines()))
-                .use_utc_timestamp()
-                .use_original_order()
-                .build();
-            queued(drain.ignore_res(), level, dropped)
-        }
-        LogFormat::Json => {
-            let severity = slog::o!("severity" => slog::FnValue(|record| record.level().as_str()));
-            let drain = slog_json::Json::new(whole_lines()).add_default_keys().add_key_value(severity).build();
-            queued(drain.ignore_res(), level, dropped)
-        }
+        LogFormat::Terminal => queued(terminal(io::stderr()).ignore_res(), level, dropped),
+        LogFormat::Json => queued(json(io::stderr()).ignore_res(), level, dropped),
     }
 }
 
-/// Standard error, written a line at a time, or others who write there would stand in the middle of it.
-fn whole_lines() -> io::LineWriter<io::Stderr> {
-    io::LineWriter::with_capacity(LONGEST_LINE, io::stderr())
+fn terminal<W: Write>(to: W) -> impl Drain<Ok = (), Err = io::Error> {
+    let decorator = slog_term::PlainDecorator::new(WholeLines::new(to));
+    slog_term::FullFormat::new(decorator).use_utc_timestamp().use_original_order().build()
+}
+
+fn json<W: Write>(to: W) -> impl Drain<Ok = (), Err = io::Error> {
+    let severity = slog::o!("severity" => slog::FnValue(|record| record.level().as_str()));
+    slog_json::Json::new(WholeLines::new(to)).add_default_keys().add_key_value(severity).build()
 }
 
 fn queued<D>(drain: D, level: LogLevel, dropped: IntCounter) -> (Logger, LogGuard)
@@ -148,5 +142,38 @@ mod tests {
         let (written, dropped) = (*written.lock().unwrap(), dropped.get());
         assert_eq!(written + dropped, 2 * WAITING as u64);
         assert!(dropped >= WAITING as u64 - 1, "{dropped}");
+    }
+
+    /// Keeps each write apart.
+    #[derive(Clone, Default)]
+    struct Writes(Arc<Mutex<Vec<String>>>);
+
+    impl Write for Writes {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if !bytes.is_empty() {
+                self.0.lock().unwrap().push(String::from_utf8(bytes.to_vec()).unwrap());
+            }
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn each_record_is_one_write_in_either_format() {
+        let writes = Writes::default();
+        for drain in [
+            Box::new(terminal(writes.clone())) as Box<dyn Drain<Ok = (), Err = io::Error> + Send>,
+            Box::new(json(writes.clone())),
+        ] {
+            let log = Logger::root(Mutex::new(drain.ignore_res()).fuse(), slog::o!());
+            slog::info!(log, "listening"; "listen" => "127.0.0.1:1", "database" => "postgres");
+            slog::info!(log, "stopping");
+        }
+        let written = writes.0.lock().unwrap();
+        assert_eq!(written.len(), 4, "{written:?}");
+        assert!(written.iter().all(|line| line.ends_with('\n') && line.matches('\n').count() == 1), "{written:?}");
     }
 }
