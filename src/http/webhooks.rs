@@ -25,7 +25,9 @@ use crate::engine::status::{CallStatus, CarrierSource, StatusChange};
 use crate::engine::wire::auth::RequestAuth;
 use crate::engine::wire::token::{MediaClaims, MediaTokens, TOKEN_PARAMETER};
 use crate::engine::wire::twiml::{Connect, Dial, Twiml, callback_url, websocket_url};
-use crate::engine::wire::webhook::{StatusWebhook, StreamEndedWebhook, StreamEvent, StreamStatusWebhook, VoiceWebhook};
+use crate::engine::wire::webhook::{
+    AmdWebhook, StatusWebhook, StreamEndedWebhook, StreamEvent, StreamStatusWebhook, VoiceWebhook,
+};
 use crate::store::Store;
 use crate::telemetry::{Event, Refusal, Telemetry};
 
@@ -130,6 +132,19 @@ pub async fn status(
     if webhook.status.is_final() {
         metered::order(&service.registry, CarrierEnded(webhook.call_sid));
     }
+    Ok(signed.no_content())
+}
+
+/// Who or what answered a call that we placed.
+pub async fn amd(
+    request: HttpRequest,
+    body: web::Payload,
+    service: web::Data<Webhooks>,
+) -> Result<HttpResponse, Refused> {
+    let signed = Signed::read("/twilio/amd", &request, body, &service).await?;
+    let webhook = signed.webhook(AmdWebhook::from_form)?;
+    let change = signed.identified(webhook.change(clock::wall_micros()));
+    apply(&service, change).await.map_err(|refused| signed.refused(refused))?;
     Ok(signed.no_content())
 }
 
