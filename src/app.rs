@@ -4,6 +4,7 @@
 //! each call gets its own `TurnWriter`; everybody else can only ask.
 
 mod agents;
+mod carrier;
 mod checks;
 mod plans;
 
@@ -210,11 +211,12 @@ impl Parts {
     ) {
         match self.listen(listener, status_writer) {
             Err(error) => drop(started.send(Err(error))),
-            Ok((server, remote)) => {
+            Ok((server, remote, beside)) => {
                 drop(started.send(Ok(remote)));
                 if let Err(error) = server.await {
                     self.telemetry.record(Event::ServiceFailed { error: &error.to_string() });
                 }
+                beside.stop();
             }
         }
     }
@@ -223,7 +225,7 @@ impl Parts {
         &self,
         listener: TcpListener,
         status_writer: store::StatusWriter,
-    ) -> anyhow::Result<(actix_web::dev::Server, Remote)> {
+    ) -> anyhow::Result<(actix_web::dev::Server, Remote, actix::Arbiter)> {
         let (config, telemetry) = (&self.config, &self.telemetry);
         let address = listener.local_addr().context("http.listen")?;
         let patience = Duration::from_millis(config.database.patience_ms.into());
@@ -237,6 +239,7 @@ impl Parts {
         let tokens = secrets.iter().skip(1).fold(tokens, |tokens, earlier| tokens.accepting(earlier));
         let agent = agents::agent(config).context("agent")?;
 
+        let node = plans::node_name();
         let door = web::Data::new(StreamDoor {
             auth: auth.clone(),
             tokens: tokens.clone(),
@@ -246,7 +249,7 @@ impl Parts {
             max_message_bytes: config.media.max_message_bytes,
             registry: registry.clone(),
             status: status.clone(),
-            claim: plans::claims(self.store.clone()),
+            claim: plans::claims(self.store.clone(), Arc::clone(&node)),
             plan: plans::plans(
                 Arc::clone(config),
                 agent.clone(),
@@ -256,6 +259,10 @@ impl Parts {
             ),
             telemetry: telemetry.clone(),
         });
+        let beside = actix::Arbiter::new();
+        let bench =
+            carrier::Bench { config, store: &self.store, status: &status, registry: &registry, telemetry, node };
+        bench.start_sweeper(plans::carrier(config).as_ref(), &beside);
         let is_stopping = Arc::new(AtomicBool::new(false));
         let webhooks = web::Data::new(Webhooks {
             config: Arc::clone(config),
@@ -310,7 +317,7 @@ impl Parts {
             agent: agent.name(),
             database: backend,
         });
-        Ok((server, Remote { address, handle, registry, arbiter, is_stopping }))
+        Ok((server, Remote { address, handle, registry, arbiter, is_stopping }, beside))
     }
 }
 

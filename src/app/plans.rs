@@ -1,6 +1,7 @@
 //! What each call is made of.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::actors::call::{CallActor, CallPlan, FilesOfCall, SoundSettings};
@@ -82,7 +83,7 @@ fn brief(admission: &Admission, business: Option<&Business>) -> AgentBrief {
 }
 
 /// The carrier's REST interface, if its credentials are known.
-fn carrier(config: &Config) -> Option<Arc<dyn Carrier>> {
+pub(super) fn carrier(config: &Config) -> Option<Arc<dyn Carrier>> {
     let account: AccountSid = config.twilio.account_sid.clone()?;
     let token = config.twilio.auth_token.clone()?;
     Some(Arc::new(TwilioRest::new(config.twilio.api_url.as_str(), account, token)))
@@ -90,8 +91,7 @@ fn carrier(config: &Config) -> Option<Arc<dyn Carrier>> {
 
 /// Claims a call's media for this node. A store that can't say so now lets the call go on: this node's own
 /// directory has already refused a second socket.
-pub(super) fn claims(store: Store) -> ClaimCall {
-    let node: Arc<str> = node_name().into();
+pub(super) fn claims(store: Store, node: Arc<str>) -> ClaimCall {
     Arc::new(move |call: CallSid| {
         let (store, node) = (store.clone(), Arc::clone(&node));
         let claim = actix_web::web::block(move || store.claim_media(&call, &node, clock::wall_micros()));
@@ -104,8 +104,10 @@ pub(super) fn claims(store: Store) -> ClaimCall {
     })
 }
 
-/// A name for this process among the nodes of one database.
-fn node_name() -> String {
+/// A name for this service among the nodes of one database: no other, here or elsewhere, has or had it.
+pub(super) fn node_name() -> Arc<str> {
+    static STARTED: AtomicU32 = AtomicU32::new(1);
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("{}-{}", host.trim(), std::process::id())
+    let (process, since) = (std::process::id(), clock::wall_micros() / 1_000_000);
+    format!("{}-{process}-{since:x}-{}", host.trim(), STARTED.fetch_add(1, Ordering::Relaxed)).into()
 }

@@ -163,6 +163,39 @@ pub enum LocalSpeech {
     Piper,
 }
 
+/// `[calls]`: how many calls at once, and what is done about calls besides talking.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CallsSettings {
+    /// Calls at once over all nodes; 0: no limit.
+    pub max: u32,
+    /// Calls at once of one business, over all nodes; 0: no limit.
+    pub max_per_business: u32,
+    /// Of these, calls that the service places; 0: no limit.
+    pub max_outbound_per_business: u32,
+    /// For how long a node may count on the slots that it leased.
+    pub lease_s: u32,
+    /// Between two looks for calls that stay open for too long.
+    pub sweep_every_s: u32,
+    /// How long a call that we place may ring.
+    pub ring_s: u32,
+    /// What is done when a machine answers a call that we placed.
+    pub on_machine: OnMachine,
+}
+
+/// What is done when a machine answers a call that we placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnMachine {
+    /// Nobody finds out.
+    Ignore,
+    /// It is found out and kept; the agent talks on.
+    TalkOn,
+    /// The call is ended.
+    HangUp,
+    /// The message that came with the call is spoken after the beep.
+    LeaveMessage,
+}
+
 /// `[media]`: the media socket.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MediaSettings {

@@ -20,8 +20,10 @@
 #![warn(missing_docs)]
 
 pub mod call_files;
+mod changes;
 mod claims;
 mod db;
+mod duties;
 mod error;
 mod health;
 mod journal;

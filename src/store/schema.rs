@@ -80,3 +80,11 @@ diesel::table! {
         claimed_at -> BigInt,
     }
 }
+
+diesel::table! {
+    duties (duty) {
+        duty -> Text,
+        node -> Text,
+        held_until -> BigInt,
+    }
+}

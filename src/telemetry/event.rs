@@ -161,6 +161,11 @@ pub enum Event<'a> {
         /// What it said.
         error: &'a str,
     },
+    /// The carrier was asked about a call that stayed open for too long.
+    CallSwept {
+        /// `closed`, `open` (it goes on) or `unknown` (to the carrier).
+        result: &'static str,
+    },
 }
 
 /// Why a call was not taken.

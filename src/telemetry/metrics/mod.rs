@@ -51,6 +51,7 @@ pub(super) struct Metrics {
     panics: ByWord,
     call_file_failures: ByWord,
     carrier_failures: IntCounter,
+    calls_swept: ByWord,
     of_calls: OfCalls,
     pub(super) log_lines_dropped: IntCounter,
     pub(super) log_lines_held_back: IntCounter,
@@ -143,6 +144,11 @@ impl Metrics {
                 "Files of calls that could not be written, by kind.",
             ),
             carrier_failures: r.counter("carrier_failures_total", "Requests that the carrier did not fulfil."),
+            calls_swept: r.by_word(
+                "calls_swept_total",
+                "result",
+                "Calls that stayed open for too long, by what the carrier said of them.",
+            ),
             of_calls: OfCalls::new(&r),
             log_lines_dropped: r.counter("log_lines_dropped_total", "Log lines for which there was no room."),
             log_lines_held_back: r
@@ -195,6 +201,7 @@ impl Metrics {
             Event::PanicCaught { actor, .. } => self.panics.of(actor).inc(),
             Event::CallFileFailed { kind, .. } => self.call_file_failures.of(kind).inc(),
             Event::CarrierFailed { .. } => self.carrier_failures.inc(),
+            Event::CallSwept { result } => self.calls_swept.of(result).inc(),
         }
     }
 
