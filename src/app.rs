@@ -216,7 +216,8 @@ impl Parts {
                 if let Err(error) = server.await {
                     self.telemetry.record(Event::ServiceFailed { error: &error.to_string() });
                 }
-                beside.stop();
+                beside.arbiter.stop();
+                beside.capacity.give_back().await;
             }
         }
     }
@@ -225,7 +226,7 @@ impl Parts {
         &self,
         listener: TcpListener,
         status_writer: store::StatusWriter,
-    ) -> anyhow::Result<(actix_web::dev::Server, Remote, actix::Arbiter)> {
+    ) -> anyhow::Result<(actix_web::dev::Server, Remote, carrier::Beside)> {
         let (config, telemetry) = (&self.config, &self.telemetry);
         let address = listener.local_addr().context("http.listen")?;
         let patience = Duration::from_millis(config.database.patience_ms.into());
@@ -240,6 +241,7 @@ impl Parts {
         let agent = agents::agent(config).context("agent")?;
 
         let node = plans::node_name();
+        let capacity = carrier::capacity(config, &self.store, &node, patience);
         let door = web::Data::new(StreamDoor {
             auth: auth.clone(),
             tokens: tokens.clone(),
@@ -255,6 +257,7 @@ impl Parts {
                 agent.clone(),
                 self.store.clone(),
                 self.files.clone(),
+                capacity.clone(),
                 telemetry.clone(),
             ),
             telemetry: telemetry.clone(),
@@ -262,6 +265,7 @@ impl Parts {
         let beside = actix::Arbiter::new();
         let bench =
             carrier::Bench { config, store: &self.store, status: &status, registry: &registry, telemetry, node };
+        bench.start_lease_keeper(&capacity, &beside);
         bench.start_sweeper(plans::carrier(config).as_ref(), &beside);
         let is_stopping = Arc::new(AtomicBool::new(false));
         let webhooks = web::Data::new(Webhooks {
@@ -273,6 +277,7 @@ impl Parts {
             status_patience: patience + Duration::from_millis(50),
             registry: registry.clone(),
             status,
+            capacity: capacity.clone(),
             is_stopping: Arc::clone(&is_stopping),
             store: self.store.clone(),
             telemetry: telemetry.clone(),
@@ -317,7 +322,11 @@ impl Parts {
             agent: agent.name(),
             database: backend,
         });
-        Ok((server, Remote { address, handle, registry, arbiter, is_stopping }, beside))
+        Ok((
+            server,
+            Remote { address, handle, registry, arbiter, is_stopping },
+            carrier::Beside { arbiter: beside, capacity },
+        ))
     }
 }
 

@@ -47,6 +47,7 @@ const ENGINE_MAY_IMPORT: &[(&str, &[&str])] = &[
     ("recording", &["time", "ids", "audio", "call", "status", "prompt", "quality"]),
     ("prompt", &["time", "ids", "audio", "call", "status", "recording", "quality"]),
     ("quality", &["time", "ids", "audio", "call", "status", "recording", "prompt"]),
+    ("capacity", &["time", "ids"]),
     ("wire", &["time", "ids", "audio", "call", "status", "recording", "prompt", "quality"]),
 ];
 

@@ -5,6 +5,7 @@
 //! | [`call::CallActor`] | one per call, on the thread of its socket | the call machine, the audio path, the voice agent's session |
 //! | [`call_registry::CallRegistry`] | one | which calls are alive here, and what each ended call left to say |
 //! | [`call_status::CallStatusActor`] | one | the `StatusWriter` |
+//! | [`capacity::lease_keeper::LeaseKeeper`] | one | when slots for calls are leased and given back |
 //! | [`sweeper::Sweeper`] | one | when the carrier was asked about calls that stay open |
 //!
 //! All of them run in a [`metered`] context: it counts their mailboxes and catches their panics.
@@ -12,5 +13,6 @@
 pub mod call;
 pub mod call_registry;
 pub mod call_status;
+pub mod capacity;
 pub mod metered;
 pub mod sweeper;

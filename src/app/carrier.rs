@@ -7,11 +7,55 @@ use actix::{Addr, Arbiter};
 
 use crate::actors::call_registry::CallRegistry;
 use crate::actors::call_status::CallStatusActor;
+use crate::actors::capacity::lease_keeper::LeaseKeeper;
+use crate::actors::capacity::{BusinessLimits, CallLimits, Capacity, Sharing};
 use crate::actors::sweeper::{Sweeper, SweeperParts};
-use crate::config::Config;
+use crate::config::{Config, DatabaseKind};
+use crate::engine::ids::BusinessId;
 use crate::providers::carrier::Carrier;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
+
+/// The limits as the configuration has them.
+struct ConfiguredLimits(Arc<Config>);
+
+impl CallLimits for ConfiguredLimits {
+    fn all(&self) -> Option<u32> {
+        limit(self.0.calls.max)
+    }
+
+    fn of(&self, _business: &BusinessId) -> BusinessLimits {
+        let calls = &self.0.calls;
+        BusinessLimits { calls: limit(calls.max_per_business), outbound: limit(calls.max_outbound_per_business) }
+    }
+
+    fn businesses(&self) -> Vec<BusinessId> {
+        self.0.business.iter().map(|business| business.name.clone()).collect()
+    }
+}
+
+/// 0 stands for no limit.
+fn limit(set: u32) -> Option<u32> {
+    (set > 0).then_some(set)
+}
+
+/// The count of calls that are alive: over all nodes of a PostgreSQL, or on this node alone.
+pub(super) fn capacity(config: &Arc<Config>, store: &Store, node: &Arc<str>, patience: Duration) -> Capacity {
+    let sharing = Sharing {
+        store: store.clone(),
+        node: Arc::clone(node),
+        length: Duration::from_secs(config.calls.lease_s.into()),
+        patience,
+    };
+    let is_shared = config.database_url().kind() == DatabaseKind::Postgres;
+    Capacity::new(Arc::new(ConfiguredLimits(Arc::clone(config))), is_shared.then_some(sharing))
+}
+
+/// What ends after the last call.
+pub(super) struct Beside {
+    pub arbiter: Arbiter,
+    pub capacity: Capacity,
+}
 
 /// What is at hand for work beside calls.
 pub(super) struct Bench<'a> {
@@ -24,6 +68,13 @@ pub(super) struct Bench<'a> {
 }
 
 impl Bench<'_> {
+    /// Starts leasing slots, and freeing those of calls that never start.
+    pub(super) fn start_lease_keeper(&self, capacity: &Capacity, beside: &Arbiter) {
+        // A token that is too old starts no media stream any more.
+        let kept_for = Duration::from_secs(self.config.media.token_max_age_s.into());
+        LeaseKeeper::start(capacity.clone(), kept_for, self.telemetry.clone(), &beside.handle());
+    }
+
     /// Starts looking after calls that stay open, if there is a carrier to ask.
     pub(super) fn start_sweeper(&self, carrier: Option<&Arc<dyn Carrier>>, beside: &Arbiter) {
         let Some(carrier) = carrier else { return };

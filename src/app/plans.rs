@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::actors::call::{CallActor, CallPlan, FilesOfCall, SoundSettings};
 use crate::actors::call_registry::Reservation;
+use crate::actors::capacity::Capacity;
 use crate::actors::metered::MailboxFigures;
 use crate::clock;
 use crate::config::{Business, Config};
@@ -25,6 +26,7 @@ pub(super) fn plans(
     agent: Arc<dyn VoiceAgent<Hz8k>>,
     store: Store,
     files: CallFiles,
+    capacity: Capacity,
     telemetry: Telemetry,
 ) -> MakePlan {
     let carrier = carrier(&config);
@@ -55,6 +57,7 @@ pub(super) fn plans(
                 journal: config.journal.enabled.then(|| files.journal(&admission.call)),
             },
             reservation: Some(reservation),
+            slot: Some(capacity.start(&admission.call, &admission.business, admission.direction)),
             carrier: carrier.clone(),
             meter: Arc::clone(&meter),
             telemetry: telemetry.clone(),

@@ -6,6 +6,7 @@
 
 pub mod audio;
 pub mod call;
+pub mod capacity;
 pub mod ids;
 pub mod prompt;
 pub mod status;

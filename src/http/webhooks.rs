@@ -16,11 +16,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::actors::call_registry::{AskFarewell, CallRegistry, CarrierEnded, FarewellOf};
 use crate::actors::call_status::{CallStatusActor, apply_status};
+use crate::actors::capacity::{Capacity, NoSlot};
 use crate::actors::metered;
 use crate::clock;
 use crate::config::{Business, Config};
 use crate::engine::call::Farewell;
-use crate::engine::ids::CallSid;
+use crate::engine::ids::{BusinessId, CallSid};
 use crate::engine::status::{CallStatus, CarrierSource, StatusChange};
 use crate::engine::wire::auth::RequestAuth;
 use crate::engine::wire::token::{MediaClaims, MediaTokens, TOKEN_PARAMETER};
@@ -50,6 +51,8 @@ pub struct Webhooks {
     pub registry: Addr<CallRegistry>,
     /// Where status changes go.
     pub status: Addr<CallStatusActor>,
+    /// How many calls may be alive.
+    pub capacity: Capacity,
     /// Whether the service takes no new calls any more.
     pub is_stopping: Arc<AtomicBool>,
     /// For reading how a call ended on another node.
@@ -94,9 +97,30 @@ pub async fn voice(
         let words = "We are sorry, this number is not in service. Goodbye.";
         return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
     };
+    if let Err(full) = reserve_slot(&service, &call, &business.name).await {
+        service.telemetry.record(Event::CallRefused { why: full.refusal() });
+        let change = StatusChange {
+            status: CallStatus::Rejected,
+            source: CarrierSource::Refusal,
+            reason: Some(full.reason().to_owned()),
+            ..signed.identified(call.change(Some(business.name.clone()), clock::wall_micros()))
+        };
+        note_status(&service, change).await;
+        let words = "We are sorry, all lines are busy at the moment. Please call again later. Goodbye.";
+        return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
+    }
     let change = signed.identified(call.change(Some(business.name.clone()), clock::wall_micros()));
     note_status(&service, change).await;
     Ok(signed.twiml(connect(&service, &signed, &call, business)))
+}
+
+/// A slot for the call, kept until its media stream starts. Twilio may ask twice about the same call.
+async fn reserve_slot(service: &Webhooks, call: &VoiceWebhook, business: &BusinessId) -> Result<(), NoSlot> {
+    if !service.capacity.is_kept(&call.call_sid) {
+        let slot = service.capacity.slot(business, call.direction).await?;
+        service.capacity.keep(call.call_sid.clone(), slot);
+    }
+    Ok(())
 }
 
 /// Keeps the change without holding up the call: a row that can't be written now is made by the next event.
@@ -130,6 +154,7 @@ pub async fn status(
     let change = signed.identified(webhook.change(clock::wall_micros()));
     apply(&service, change).await.map_err(|refused| signed.refused(refused))?;
     if webhook.status.is_final() {
+        service.capacity.over(&webhook.call_sid);
         metered::order(&service.registry, CarrierEnded(webhook.call_sid));
     }
     Ok(signed.no_content())

@@ -88,3 +88,12 @@ diesel::table! {
         held_until -> BigInt,
     }
 }
+
+diesel::table! {
+    capacity_leases (scope, node) {
+        scope -> Text,
+        node -> Text,
+        slots -> BigInt,
+        expires_at -> BigInt,
+    }
+}

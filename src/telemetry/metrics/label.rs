@@ -48,6 +48,10 @@ label!(Refusal, "reason", {
     BadToken => "bad_token",
     SecondSocket => "second_socket",
     Draining => "draining",
+    Full => "full",
+    BusinessFull => "business_full",
+    OutboundFull => "outbound_full",
+    CapacityUnknown => "capacity_unknown",
 });
 label!(FrameDrop, "reason", {
     MailboxFull => "mailbox_full",

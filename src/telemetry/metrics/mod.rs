@@ -52,9 +52,19 @@ pub(super) struct Metrics {
     call_file_failures: ByWord,
     carrier_failures: IntCounter,
     calls_swept: ByWord,
+    capacity: Capacity,
     of_calls: OfCalls,
     pub(super) log_lines_dropped: IntCounter,
     pub(super) log_lines_held_back: IntCounter,
+}
+
+/// How many calls are alive and may be.
+struct Capacity {
+    used: IntGauge,
+    kept: IntGauge,
+    leased: IntGauge,
+    max: IntGauge,
+    businesses_full: IntGauge,
 }
 
 /// Figures that each call brings at its end.
@@ -149,6 +159,7 @@ impl Metrics {
                 "result",
                 "Calls that stayed open for too long, by what the carrier said of them.",
             ),
+            capacity: Capacity::new(&r),
             of_calls: OfCalls::new(&r),
             log_lines_dropped: r.counter("log_lines_dropped_total", "Log lines for which there was no room."),
             log_lines_held_back: r
@@ -201,6 +212,12 @@ impl Metrics {
             Event::PanicCaught { actor, .. } => self.panics.of(actor).inc(),
             Event::CallFileFailed { kind, .. } => self.call_file_failures.of(kind).inc(),
             Event::CarrierFailed { .. } => self.carrier_failures.inc(),
+            Event::Capacity { used, kept, leased, max, businesses_full } => {
+                let Capacity { used: u, kept: k, leased: l, max: m, businesses_full: b } = &self.capacity;
+                for (gauge, figure) in [(u, used), (k, kept), (l, leased), (m, max), (b, businesses_full)] {
+                    gauge.set(figure.into());
+                }
+            }
             Event::CallSwept { result } => self.calls_swept.of(result).inc(),
         }
     }
@@ -219,6 +236,22 @@ impl Metrics {
     pub(super) fn render(&self) -> String {
         // The encoder refuses only names and labels that `Register` would have refused before.
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+impl Capacity {
+    fn new(r: &Register<'_>) -> Self {
+        Self {
+            used: r.gauge(
+                "capacity_slots_used",
+                "Slots in use on this node, those kept for calls about to start included.",
+            ),
+            kept: r.gauge("capacity_slots_kept", "… of which so many are kept for calls about to start."),
+            leased: r
+                .gauge("capacity_slots_leased", "Calls that this node may carry without asking; 0 without a limit."),
+            max: r.gauge("capacity_slots_max", "Calls that may be alive at once over all nodes; 0: no limit."),
+            businesses_full: r.gauge("capacity_businesses_full", "Businesses that can have no further call now."),
+        }
     }
 }
 
