@@ -21,9 +21,11 @@ use actix_web::{App, HttpServer, web};
 use anyhow::{Context, anyhow};
 use secrecy::ExposeSecret;
 
+use crate::actors::business_keeper::{BusinessKeeper, Businesses};
 use crate::actors::call_registry::{CallRegistry, Drain, EndAll, LiveCalls};
 use crate::actors::call_status::{CallStatusActor, CallStatusSettings, observe_store};
 use crate::actors::metered;
+use crate::actors::prompts::Prompts;
 use crate::clock;
 use crate::config::Config;
 use crate::engine::audio::Hz8k;
@@ -50,6 +52,7 @@ pub struct Server {
     address: SocketAddr,
     store: Store,
     files: CallFiles,
+    businesses: Businesses,
     stop: Option<Stop>,
 }
 
@@ -69,6 +72,7 @@ struct Remote {
     registry: Addr<CallRegistry>,
     arbiter: actix::ArbiterHandle,
     is_stopping: Arc<AtomicBool>,
+    businesses: Businesses,
 }
 
 impl Server {
@@ -109,7 +113,14 @@ impl Server {
             .context("no thread for the service")?;
         let remote = wait.recv().map_err(|_| anyhow!("the service ended while it started"))??;
         let drain = Duration::from_millis(config.http.drain_ms.into());
-        Ok(Self { address: remote.address, store, files, stop: Some(Stop { thread, remote, drain, telemetry }) })
+        let businesses = remote.businesses.clone();
+        Ok(Self {
+            address: remote.address,
+            store,
+            files,
+            businesses,
+            stop: Some(Stop { thread, remote, drain, telemetry }),
+        })
     }
 
     /// Where it listens.
@@ -125,6 +136,11 @@ impl Server {
     /// Its database, for reading.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The businesses that it serves.
+    pub fn businesses(&self) -> &Businesses {
+        &self.businesses
     }
 
     /// The files that its calls write.
@@ -235,7 +251,13 @@ impl Parts {
         let auth = RequestAuth::new(&secrets, public_url, config.twilio.validate_signatures);
         let tokens = MediaTokens::new(&token_secret(&secrets)?);
         let tokens = secrets.iter().skip(1).fold(tokens, |tokens, earlier| tokens.accepting(earlier));
-        let agent = agents::agent(config).context("agent")?;
+        let prompts = Prompts::new(telemetry.clone());
+        let first_look = Duration::from_millis(config.database.connect_timeout_ms.into());
+        let desk =
+            BusinessKeeper::start(self.store.clone(), config.seeds(), prompts.clone(), first_look, telemetry.clone());
+        let businesses = desk.businesses;
+        let agents = agents::Agents::new(config, &businesses.now()).context("agent")?;
+        let usual_agent = agents.usual();
 
         let door = web::Data::new(StreamDoor {
             auth: auth.clone(),
@@ -249,7 +271,9 @@ impl Parts {
             claim: plans::claims(self.store.clone()),
             plan: plans::plans(
                 Arc::clone(config),
-                agent.clone(),
+                agents,
+                businesses.clone(),
+                prompts,
                 self.store.clone(),
                 self.files.clone(),
                 telemetry.clone(),
@@ -258,7 +282,7 @@ impl Parts {
         });
         let is_stopping = Arc::new(AtomicBool::new(false));
         let webhooks = web::Data::new(Webhooks {
-            config: Arc::clone(config),
+            businesses: businesses.clone(),
             auth,
             tokens,
             max_body_bytes: config.http.max_body_bytes,
@@ -305,12 +329,8 @@ impl Parts {
         let handle = server.handle();
         let arbiter = actix::Arbiter::current();
         let backend = self.store.health().backend;
-        telemetry.record(Event::ServiceStarted {
-            listen: &address.to_string(),
-            agent: agent.name(),
-            database: backend,
-        });
-        Ok((server, Remote { address, handle, registry, arbiter, is_stopping }))
+        telemetry.record(Event::ServiceStarted { listen: &address.to_string(), agent: usual_agent, database: backend });
+        Ok((server, Remote { address, handle, registry, arbiter, is_stopping, businesses }))
     }
 }
 

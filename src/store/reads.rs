@@ -90,7 +90,7 @@ impl Store {
         self.ask(|conn| Ok(both!(conn, |c| diesel::sql_query("SELECT 1").execute(c)).map(drop)?))
     }
 
-    fn ask<T>(&self, question: impl FnOnce(&mut Conn) -> Result<T, Fault>) -> Result<T, StoreError> {
+    pub(super) fn ask<T>(&self, question: impl FnOnce(&mut Conn) -> Result<T, Fault>) -> Result<T, StoreError> {
         if !self.shared.is_up() {
             return Err(StoreError::Unavailable(self.shared.why_down()));
         }
