@@ -123,7 +123,7 @@ mod tests {
         }
         assert_eq!(figure(&telemetry, "prompts_missing_total{channel=\"outbound\"}"), 3);
         let told = telemetry.logged();
-        assert_eq!(told, ["ERROR business has no prompt, calls get the minimal one business=b1 channel=outbound"]);
+        assert_eq!(told, ["ERRO business has no prompt, calls get the minimal one business=b1 channel=outbound"]);
     }
 
     proptest! {
