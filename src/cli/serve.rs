@@ -92,6 +92,14 @@ impl Summary {
     fn tell(&self, out: &mut Out, server: &Server, warnings: &[Finding]) {
         out.line(format_args!("Trunkline listens on http://{}", server.address()));
         out.line(format_args!("  ready      database {}", server.store().health().backend));
+        match server.admin_token_file() {
+            Some(file) => out.line(format_args!(
+                "  ready      API        http://{}/api/v1 (the administrator's token lies in {})",
+                server.address(),
+                file.display()
+            )),
+            None => out.line(format_args!("  ready      API        http://{}/api/v1", server.address())),
+        }
         for line in &self.ready {
             out.line(format_args!("  ready      {line}"));
         }

@@ -38,6 +38,7 @@ mod shared;
 mod spool;
 mod status_writer;
 mod target;
+mod tokens;
 mod worker;
 mod write;
 
@@ -63,6 +64,7 @@ pub use journal::TurnWriter;
 pub use record::{CallEnd, CallEventRecord};
 pub use settings::{Observer, StoreEvent, StoreSettings};
 pub use status_writer::{StatusSpool, StatusWriter};
+pub use tokens::{ApiToken, TokenScope};
 pub use write::StoredStatus;
 
 /// Opens the database and brings its schema up to date.

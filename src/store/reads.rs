@@ -7,7 +7,7 @@ use crate::engine::ids::CallSid;
 use crate::engine::status::{CallRow, StatusChange};
 
 use super::Store;
-use super::db::{Conn, both};
+use super::db::{Conn, Db, both};
 use super::error::{Fault, StoreError};
 use super::record::{CallEnd, CallEventRecord};
 use super::rows::{CallEndRow, CallEventRow, CallsRow, StatusEventRow, TurnRow};
@@ -90,12 +90,18 @@ impl Store {
         self.ask(|conn| Ok(both!(conn, |c| diesel::sql_query("SELECT 1").execute(c)).map(drop)?))
     }
 
+    /// Asks the database a question.
     pub(super) fn ask<T>(&self, question: impl FnOnce(&mut Conn) -> Result<T, Fault>) -> Result<T, StoreError> {
+        self.ask_of(|db| question(&mut db.conn))
+    }
+
+    /// The same of a whole connection.
+    pub(super) fn ask_of<T>(&self, question: impl FnOnce(&mut Db) -> Result<T, Fault>) -> Result<T, StoreError> {
         if !self.shared.is_up() {
             return Err(StoreError::Unavailable(self.shared.why_down()));
         }
         let mut db = self.readers.get().map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        let answer = question(&mut db.conn);
+        let answer = question(&mut db);
         if let Err(Fault::Closed(error) | Fault::Away(error)) = &answer {
             self.shared.database_lost(error);
         }

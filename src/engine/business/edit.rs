@@ -194,7 +194,6 @@ impl Edit {
         for (name, value) in fields {
             match value {
                 Value::String(text) => drop(variables.insert(name.clone(), text.clone())),
-                Value::Number(number) => drop(variables.insert(name.clone(), number.to_string())),
                 other => {
                     let problem = format!("is {}, not a text", kind(other));
                     self.fault(
@@ -277,7 +276,7 @@ mod tests {
         let whole = json!({
             "name": "Miller", "numbers": ["+15005550006", "*"], "greeting": "Miller!", "language": "de", "voice": "marin",
             "agent": "local", "prompts": { "inbound": "Sell {{goods}}.", "whatsapp": "Write." },
-            "variables": { "goods": "bread", "year": 1987 }, "limits": { "calls": 5, "outbound": 3 },
+            "variables": { "goods": "bread", "year": "1987" }, "limits": { "calls": 5, "outbound": 3 },
             "time_zone": "europe/berlin", "transfer_to": "+15005550009", "webhook_url": "https://miller.example/calls",
         });
         let first = laid(whole).unwrap();

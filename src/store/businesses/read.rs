@@ -30,6 +30,20 @@ impl Store {
         })
     }
 
+    /// A page of the businesses by id: at most `limit`, behind the one with this id.
+    pub fn businesses_page(&self, behind: Option<&str>, limit: usize) -> Result<Vec<StoredBusiness>, StoreError> {
+        self.ask(|conn| {
+            let rows: Vec<BusinessRow> = both!(conn, |c| businesses::table
+                .filter(businesses::deleted_at.is_null())
+                .filter(businesses::id.gt(behind.unwrap_or_default()))
+                .order(businesses::id)
+                .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+                .select(BusinessRow::as_select())
+                .load(c))?;
+            rows.into_iter().map(BusinessRow::into_stored).collect()
+        })
+    }
+
     /// One business; `None` if there is none with this id, or none any more.
     pub fn business(&self, id: &BusinessId) -> Result<Option<StoredBusiness>, StoreError> {
         self.ask(|conn| {
@@ -49,7 +63,7 @@ impl Store {
         &self,
         id: &BusinessId,
         before: Option<u32>,
-        limit: u32,
+        limit: usize,
     ) -> Result<Vec<BusinessVersion>, StoreError> {
         let before = before.map_or(i64::MAX, i64::from);
         self.ask(|conn| {
@@ -57,7 +71,7 @@ impl Store {
                 .filter(business_versions::business.eq(id.as_str()))
                 .filter(business_versions::version.lt(before))
                 .order(business_versions::version.desc())
-                .limit(limit.into())
+                .limit(i64::try_from(limit).unwrap_or(i64::MAX))
                 .select(VersionRow::as_select())
                 .load(c))?;
             rows.into_iter().map(VersionRow::into_version).collect()
