@@ -20,6 +20,7 @@
 
 pub mod body;
 pub mod caller;
+mod calls;
 pub mod describe;
 pub mod guard;
 pub mod page;
@@ -28,6 +29,8 @@ pub mod reading;
 pub mod throttle;
 pub mod token;
 pub mod token_book;
+mod tokens;
+mod value;
 
 use actix::Addr;
 use actix_web::dev::HttpServiceFactory;
@@ -103,7 +106,7 @@ pub struct Part {
 }
 
 /// Every part, in the order of the document.
-const PARTS: &[Part] = &[describe::PART];
+const PARTS: &[Part] = &[calls::PART, tokens::PART, describe::PART];
 
 /// Everything under `/api/v1`.
 pub fn scope() -> impl HttpServiceFactory {
