@@ -115,9 +115,8 @@ fn a_number_belongs_to_one_business(database: Database) {
     let mut node = node(&database, "a");
     let (one, two) = ("+15005550006", "+15005550007");
     node.writer.create(&id("a"), &profile("A", &[one, "*"]), by(1)).unwrap();
-    let taken = |numbers: &[&str]| {
-        Err(EditError::NumbersTaken(numbers.iter().map(|number| number.parse().unwrap()).collect()))
-    };
+    let taken =
+        |numbers: &[&str]| Err(EditError::NumbersTaken(numbers.iter().map(|number| number.parse().unwrap()).collect()));
     assert_eq!(node.writer.create(&id("b"), &profile("B", &[two, "*", one]), by(2)), taken(&["*", one]));
     assert_eq!(node.store.business(&id("b")).unwrap(), None, "nothing of it was written");
     node.writer.create(&id("b"), &profile("B", &[two]), by(3)).unwrap();

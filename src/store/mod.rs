@@ -21,6 +21,7 @@
 
 pub mod businesses;
 pub mod call_files;
+mod call_list;
 mod claims;
 mod db;
 mod error;
@@ -58,9 +59,11 @@ use shared::Shared;
 use spool::Spool;
 use target::{Manager, Target};
 
+pub use call_list::{CallFilter, CallPlace};
 pub use error::StoreError;
 pub use health::{DatabaseState, StoreHealth};
 pub use journal::TurnWriter;
+pub use reads::CallRecord;
 pub use record::{CallEnd, CallEventRecord};
 pub use settings::{Observer, StoreEvent, StoreSettings};
 pub use status_writer::{StatusSpool, StatusWriter};

@@ -7,7 +7,7 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
-use utoipa::{OpenApi, ToSchema};
+use utoipa::{OpenApi, ToResponse, ToSchema};
 
 use super::problem::{PROBLEM_JSON, ProblemDetails};
 use super::{Api, PARTS, Part, by_get};
@@ -54,9 +54,7 @@ pub fn document() -> String {
     let components = whole.components.get_or_insert_default();
     let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     components.security_schemes.insert("token".to_owned(), RefOr::T(SecurityScheme::Http(token)));
-    for (name, response) in common_responses() {
-        components.responses.insert(name.to_owned(), RefOr::T(response));
-    }
+    components.responses.extend(problem_responses().map(|(name, response)| (name.to_owned(), response)));
     for path in whole.paths.paths.values_mut() {
         let changes = [&mut path.post, &mut path.put, &mut path.patch, &mut path.delete];
         changes.into_iter().flatten().for_each(|operation| add_common(operation, true));
@@ -86,33 +84,43 @@ fn add_common(operation: &mut Operation, changes: bool) {
     }
 }
 
-fn common_responses() -> [(&'static str, Response); 11] {
-    [
-        ("Malformed", problem("The body can't be read.")),
-        ("Unauthenticated", problem("The token is missing or not valid.").header_text("WWW-Authenticate")),
-        ("Forbidden", problem("The token may not do this.")),
-        ("NotFound", problem("There is no such thing, or it belongs to somebody else.")),
-        ("MethodNotAllowed", problem("The path knows other methods.").header_text("Allow")),
-        ("Conflict", problem("It can't be done as things stand.")),
-        ("TooLarge", problem("The body is too long.")),
-        ("NotJson", problem("The body is not said to be JSON.")),
-        ("Invalid", problem("Fields or parameters are refused; `errors` names each.")),
-        ("TooManyRequests", problem("Too many requests.").header_text("Retry-After")),
-        ("Unavailable", problem("Not now, as when the database does not answer.").header_text("Retry-After")),
-    ]
-    .map(|(name, response)| (name, response.0.build()))
+/// Answers that are problems. A handler that gives one which not all of them can give lists it by its type:
+/// `(status = 404, response = NotFound)`.
+macro_rules! problems {
+    ($($name:ident: $description:literal $(, $header:literal)?;)+) => {
+        $(
+            #[doc = $description]
+            pub struct $name;
+
+            impl ToResponse<'static> for $name {
+                fn response() -> (&'static str, RefOr<Response>) {
+                    (stringify!($name), RefOr::T(problem($description, &[$($header)?])))
+                }
+            }
+        )+
+
+        fn problem_responses() -> impl Iterator<Item = (&'static str, RefOr<Response>)> {
+            [$($name::response()),+].into_iter()
+        }
+    };
 }
 
-struct Answer(ResponseBuilder);
+problems! {
+    Malformed: "The body can't be read.";
+    Unauthenticated: "The token is missing or not valid.", "WWW-Authenticate";
+    Forbidden: "The token may not do this.";
+    NotFound: "There is no such thing, or it belongs to somebody else.";
+    Conflict: "It can't be done as things stand.";
+    TooLarge: "The body is too long.";
+    NotJson: "The body is not said to be JSON.";
+    Invalid: "Fields or parameters are refused; `errors` names each.";
+    TooManyRequests: "Too many requests.", "Retry-After";
+    Unavailable: "Not now, as when the database does not answer.", "Retry-After";
+}
 
-fn problem(description: &str) -> Answer {
+fn problem(description: &str, headers: &[&str]) -> Response {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ProblemDetails::name()))).build();
-    Answer(ResponseBuilder::new().description(description).content(PROBLEM_JSON, content))
-}
-
-impl Answer {
-    fn header_text(self, name: &str) -> Self {
-        let text = ObjectBuilder::new().schema_type(Type::String).build();
-        Self(self.0.header(name, HeaderBuilder::new().schema(Some(text)).build()))
-    }
+    let response = ResponseBuilder::new().description(description).content(PROBLEM_JSON, content);
+    let text = || HeaderBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String))).build();
+    headers.iter().fold(response, |response, name| response.header(*name, text())).build()
 }

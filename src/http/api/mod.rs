@@ -8,7 +8,7 @@
 //! | `problem` | how it is said that something can't be done |
 //! | `reading` | questions to the database that may take too long |
 //! | `describe` | the OpenAPI document |
-//! | `calls`, `tokens` | the things themselves, one file each |
+//! | `calls`, `businesses`, `tokens` | the things themselves, one file each |
 //!
 //! A new thing is a file with a [`Part`] (its routes, and their description) and a line in [`PARTS`]. Its handlers take a
 //! [`Caller`](caller::Caller), and give a value that can be written as JSON or a [`Problem`]:
@@ -21,6 +21,7 @@
 pub mod body;
 pub mod businesses;
 pub mod caller;
+mod calls;
 pub mod describe;
 pub mod guard;
 pub mod page;
@@ -29,6 +30,8 @@ pub mod reading;
 pub mod throttle;
 pub mod token;
 pub mod token_book;
+mod tokens;
+mod value;
 
 use actix::Addr;
 use actix_web::dev::HttpServiceFactory;
@@ -104,7 +107,7 @@ pub struct Part {
 }
 
 /// Every part, in the order of the document.
-const PARTS: &[Part] = &[businesses::PART, describe::PART];
+const PARTS: &[Part] = &[calls::PART, tokens::PART, businesses::PART, describe::PART];
 
 /// Everything under `/api/v1`.
 pub fn scope() -> impl HttpServiceFactory {

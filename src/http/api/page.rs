@@ -22,6 +22,11 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// The only page of an empty list.
+    pub fn empty() -> Self {
+        Self { items: Vec::new(), next_cursor: None }
+    }
+
     /// The page, made of up to one row more than it holds: that row says that there is a next page.
     pub fn of<R, K: Serialize>(mut rows: Vec<R>, limit: Limit, key: impl Fn(&R) -> K, item: impl Fn(R) -> T) -> Self {
         let has_more = rows.len() > limit.rows();

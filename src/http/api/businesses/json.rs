@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::engine::business::{CallLimits, CalledNumber, PromptTexts};
 use crate::http::api::page::{Cursor, Limit, cursor_schema, limit_schema};
+use crate::http::api::value::{Moment, moment_schema};
 use crate::store::businesses::{BusinessVersion, StoredBusiness};
 
 /// A business.
@@ -47,11 +47,11 @@ pub(super) struct BusinessJson {
     /// Whether it was edited since; the configuration's file has no say then.
     edited: bool,
     /// When it was made.
-    #[schema(format = DateTime)]
-    created_at: String,
+    #[schema(schema_with = moment_schema)]
+    created_at: Moment,
     /// When it was changed last.
-    #[schema(format = DateTime)]
-    updated_at: String,
+    #[schema(schema_with = moment_schema)]
+    updated_at: Moment,
 }
 
 /// What the agent is told, for each way of speaking; none ever stands in for another.
@@ -155,8 +155,8 @@ pub(super) struct PromptVersionJson {
     /// Which version of the business.
     version: u32,
     /// From when on.
-    #[schema(format = DateTime)]
-    changed_at: String,
+    #[schema(schema_with = moment_schema)]
+    changed_at: Moment,
     /// Who made it: a token's id, `admin`, or `configuration`.
     changed_by: String,
     /// The fields that differ from the version before, as in `prompts.inbound`; or `created`.
@@ -225,8 +225,8 @@ impl From<StoredBusiness> for BusinessJson {
             webhook_url: profile.webhook_url,
             seeded: stored.is_seeded,
             edited: stored.is_edited,
-            created_at: moment(stored.created_at),
-            updated_at: moment(stored.updated_at),
+            created_at: Moment(stored.created_at),
+            updated_at: Moment(stored.updated_at),
         }
     }
 }
@@ -235,7 +235,7 @@ impl From<BusinessVersion> for PromptVersionJson {
     fn from(version: BusinessVersion) -> Self {
         Self {
             version: version.version,
-            changed_at: moment(version.changed_at),
+            changed_at: Moment(version.changed_at),
             changed_by: version.changed_by,
             changed: version.changed,
             prompts: version.prompts.into(),
@@ -254,9 +254,4 @@ impl From<CallLimits> for LimitsJson {
     fn from(limits: CallLimits) -> Self {
         Self { calls: limits.calls, outbound: limits.outbound }
     }
-}
-
-/// RFC 3339, in UTC.
-fn moment(micros: i64) -> String {
-    Timestamp::from_microsecond(micros).unwrap_or_default().to_string()
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use actix_web::web::{self, Json};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -14,6 +13,7 @@ use crate::engine::prompt::{CallContext, Channel, PromptBuilder, SPEECH_RECOGNIT
 use crate::http::api::body::{Body, named};
 use crate::http::api::caller::Caller;
 use crate::http::api::problem::Problem;
+use crate::http::api::value::{Moment, moment_or_null_schema};
 
 use super::{BusinessDoor, refused};
 
@@ -30,8 +30,8 @@ pub(super) struct PreviewRequest {
     #[schema(pattern = "^\\+[1-9][0-9]{1,14}$")]
     to: Option<String>,
     /// When; now, if it is left out.
-    #[schema(format = DateTime)]
-    at: Option<String>,
+    #[schema(schema_with = moment_or_null_schema, required = false)]
+    at: Option<Moment>,
     /// What is known of the person or the matter.
     #[serde(default)]
     notes: BTreeMap<String, String>,
@@ -114,14 +114,7 @@ impl PreviewRequest {
             })
         };
         let (from, to) = (number("from", &self.from), number("to", &self.to));
-        let at = match self.at.as_deref().map(str::parse::<Timestamp>) {
-            None => clock::wall_micros(),
-            Some(Ok(at)) => at.as_microsecond(),
-            Some(Err(_)) => {
-                faults.push(FieldFault::new("at", "is no time", "give it as in 2026-11-24T09:30:00Z, or leave it out"));
-                0
-            }
-        };
+        let at = self.at.map_or_else(clock::wall_micros, |at| at.0);
         let notes = self.notes.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         if faults.is_empty() { Ok(CallContext { from, to, at: Some(at), notes }) } else { Err(refused(faults)) }
     }
