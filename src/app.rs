@@ -3,12 +3,15 @@
 //! Who holds what is decided here and nowhere else: the one `StatusWriter` moves into the one CallStatus actor;
 //! each call gets its own `TurnWriter`; everybody else can only ask.
 
+mod admin_token;
 mod agents;
+mod api;
 mod carrier;
 mod checks;
 mod plans;
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -20,17 +23,21 @@ use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use anyhow::{Context, anyhow};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
+use crate::actors::business_keeper::{BusinessKeeper, Businesses};
 use crate::actors::call_registry::{CallRegistry, Drain, EndAll, LiveCalls};
 use crate::actors::call_status::{CallStatusActor, CallStatusSettings, observe_store};
 use crate::actors::metered;
+use crate::actors::prompts::Prompts;
 use crate::clock;
 use crate::config::Config;
 use crate::engine::audio::Hz8k;
 use crate::engine::call::HangupCause;
 use crate::engine::wire::auth::RequestAuth;
 use crate::engine::wire::token::MediaTokens;
+use crate::http::api::Api;
+use crate::http::api::businesses::BusinessDoor;
 use crate::http::health::Checks;
 use crate::http::webhooks::Webhooks;
 use crate::providers::voice_agent::local;
@@ -38,6 +45,8 @@ use crate::store::call_files::{CallFiles, CallFilesSettings};
 use crate::store::{self, Store, StoreSettings};
 use crate::telemetry::{Event, Telemetry};
 use crate::transport::twilio_stream::{self, StreamDoor};
+
+use admin_token::admin_token;
 
 /// How long calls may take to end after they were told to.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -51,6 +60,8 @@ pub struct Server {
     address: SocketAddr,
     store: Store,
     files: CallFiles,
+    businesses: Businesses,
+    admin_token_file: Option<PathBuf>,
     stop: Option<Stop>,
 }
 
@@ -70,6 +81,7 @@ struct Remote {
     registry: Addr<CallRegistry>,
     arbiter: actix::ArbiterHandle,
     is_stopping: Arc<AtomicBool>,
+    businesses: Businesses,
 }
 
 impl Server {
@@ -95,11 +107,13 @@ impl Server {
             .context("no thread for the recordings")?;
         let (store, status_writer) = store::open(store_settings(&config, &telemetry)).context("database")?;
         let files = open_files(&config, &telemetry)?;
+        let admin = admin_token(&config)?;
         let parts = Parts {
             config: Arc::clone(&config),
             telemetry: telemetry.clone(),
             store: store.clone(),
             files: files.clone(),
+            admin: admin.token,
         };
         // Before the first call, and after the database, which takes as long to open.
         clips.join().map_err(|_| anyhow!("the recordings can't be decoded"))?;
@@ -110,7 +124,16 @@ impl Server {
             .context("no thread for the service")?;
         let remote = wait.recv().map_err(|_| anyhow!("the service ended while it started"))??;
         let drain = Duration::from_millis(config.http.drain_ms.into());
-        Ok(Self { address: remote.address, store, files, stop: Some(Stop { thread, remote, drain, telemetry }) })
+        let businesses = remote.businesses.clone();
+        let admin_token_file = admin.file;
+        Ok(Self {
+            address: remote.address,
+            store,
+            files,
+            businesses,
+            admin_token_file,
+            stop: Some(Stop { thread, remote, drain, telemetry }),
+        })
     }
 
     /// Where it listens.
@@ -128,9 +151,19 @@ impl Server {
         &self.store
     }
 
+    /// The businesses that it serves.
+    pub fn businesses(&self) -> &Businesses {
+        &self.businesses
+    }
+
     /// The files that its calls write.
     pub fn files(&self) -> &CallFiles {
         &self.files
+    }
+
+    /// Where the administrator's token lies, if nobody gave one.
+    pub fn admin_token_file(&self) -> Option<&Path> {
+        self.admin_token_file.as_deref()
     }
 
     /// Stops in order: no new calls, the live ones may end within `http.drain_ms`, then they are ended, then
@@ -200,6 +233,7 @@ struct Parts {
     telemetry: Telemetry,
     store: Store,
     files: CallFiles,
+    admin: SecretString,
 }
 
 impl Parts {
@@ -238,10 +272,16 @@ impl Parts {
         let auth = RequestAuth::new(&secrets, public_url, config.twilio.validate_signatures);
         let tokens = MediaTokens::new(&token_secret(&secrets)?);
         let tokens = secrets.iter().skip(1).fold(tokens, |tokens, earlier| tokens.accepting(earlier));
-        let agent = agents::agent(config).context("agent")?;
+        let prompts = Prompts::new(telemetry.clone());
+        let first_look = Duration::from_millis(config.database.connect_timeout_ms.into());
+        let desk =
+            BusinessKeeper::start(self.store.clone(), config.seeds(), prompts.clone(), first_look, telemetry.clone());
+        let businesses = desk.businesses;
+        let agents = agents::Agents::new(config, &businesses.now()).context("agent")?;
+        let usual_agent = agents.usual();
 
         let node = plans::node_name();
-        let capacity = carrier::capacity(config, &self.store, &node, patience);
+        let capacity = carrier::capacity(config, &businesses, &self.store, &node, patience);
         let door = web::Data::new(StreamDoor {
             auth: auth.clone(),
             tokens: tokens.clone(),
@@ -254,7 +294,9 @@ impl Parts {
             claim: plans::claims(self.store.clone(), Arc::clone(&node)),
             plan: plans::plans(
                 Arc::clone(config),
-                agent.clone(),
+                agents,
+                businesses.clone(),
+                prompts,
                 self.store.clone(),
                 self.files.clone(),
                 capacity.clone(),
@@ -269,7 +311,7 @@ impl Parts {
         bench.start_sweeper(plans::carrier(config).as_ref(), &beside);
         let is_stopping = Arc::new(AtomicBool::new(false));
         let webhooks = web::Data::new(Webhooks {
-            config: Arc::clone(config),
+            businesses: businesses.clone(),
             auth,
             tokens,
             max_body_bytes: config.http.max_body_bytes,
@@ -281,6 +323,20 @@ impl Parts {
             is_stopping: Arc::clone(&is_stopping),
             store: self.store.clone(),
             telemetry: telemetry.clone(),
+        });
+        let api = web::Data::new(Api::new(
+            config.api.clone(),
+            &self.admin,
+            self.store.clone(),
+            config.database.pool,
+            registry.clone(),
+            telemetry.clone(),
+        ));
+        api::keep_fresh(&api);
+        let business_door = web::Data::new(BusinessDoor {
+            keeper: desk.keeper,
+            businesses: businesses.clone(),
+            agents: config.agents(),
         });
         let checks = web::Data::new(Checks(checks::checks(self.store.clone(), Arc::clone(&is_stopping))));
         let figures = web::Data::new(telemetry.clone());
@@ -295,6 +351,8 @@ impl Parts {
                 .app_data(webhooks.clone())
                 .app_data(checks.clone())
                 .app_data(figures.clone())
+                .app_data(api.clone())
+                .app_data(business_door.clone())
                 .service(crate::http::only("GET", "/twilio/media").route(web::get().to(twilio_stream::accept)))
                 .configure(crate::http::routes)
         })
@@ -317,16 +375,9 @@ impl Parts {
         let handle = server.handle();
         let arbiter = actix::Arbiter::current();
         let backend = self.store.health().backend;
-        telemetry.record(Event::ServiceStarted {
-            listen: &address.to_string(),
-            agent: agent.name(),
-            database: backend,
-        });
-        Ok((
-            server,
-            Remote { address, handle, registry, arbiter, is_stopping },
-            carrier::Beside { arbiter: beside, capacity },
-        ))
+        telemetry.record(Event::ServiceStarted { listen: &address.to_string(), agent: usual_agent, database: backend });
+        let remote = Remote { address, handle, registry, arbiter, is_stopping, businesses };
+        Ok((server, remote, carrier::Beside { arbiter: beside, capacity }))
     }
 }
 

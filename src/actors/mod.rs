@@ -7,12 +7,15 @@
 //! | [`call_status::CallStatusActor`] | one | the `StatusWriter` |
 //! | [`capacity::lease_keeper::LeaseKeeper`] | one | when slots for calls are leased and given back |
 //! | [`sweeper::Sweeper`] | one | when the carrier was asked about calls that stay open |
+//! | [`business_keeper::BusinessKeeper`] | one | the picture of the businesses from which calls are served, and its writer |
 //!
 //! All of them run in a [`metered`] context: it counts their mailboxes and catches their panics.
 
+pub mod business_keeper;
 pub mod call;
 pub mod call_registry;
 pub mod call_status;
 pub mod capacity;
 pub mod metered;
+pub mod prompts;
 pub mod sweeper;

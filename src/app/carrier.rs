@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix::{Addr, Arbiter};
 
+use crate::actors::business_keeper::Businesses;
 use crate::actors::call_registry::CallRegistry;
 use crate::actors::call_status::CallStatusActor;
 use crate::actors::capacity::lease_keeper::LeaseKeeper;
@@ -16,21 +17,28 @@ use crate::providers::carrier::Carrier;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
-/// The limits as the configuration has them.
-struct ConfiguredLimits(Arc<Config>);
+/// The limits of each business, as calls see them; where it has none of its own, those of the configuration.
+struct Limits {
+    config: Arc<Config>,
+    businesses: Businesses,
+}
 
-impl CallLimits for ConfiguredLimits {
+impl CallLimits for Limits {
     fn all(&self) -> Option<u32> {
-        limit(self.0.calls.max)
+        limit(self.config.calls.max)
     }
 
-    fn of(&self, _business: &BusinessId) -> BusinessLimits {
-        let calls = &self.0.calls;
-        BusinessLimits { calls: limit(calls.max_per_business), outbound: limit(calls.max_outbound_per_business) }
+    fn of(&self, business: &BusinessId) -> BusinessLimits {
+        let own = self.businesses.now().get(business).map(|business| business.profile.limits).unwrap_or_default();
+        let usual = &self.config.calls;
+        BusinessLimits {
+            calls: own.calls.or(limit(usual.max_per_business)),
+            outbound: own.outbound.or(limit(usual.max_outbound_per_business)),
+        }
     }
 
     fn businesses(&self) -> Vec<BusinessId> {
-        self.0.business.iter().map(|business| business.name.clone()).collect()
+        self.businesses.now().all().map(|business| business.id.clone()).collect()
     }
 }
 
@@ -40,7 +48,13 @@ fn limit(set: u32) -> Option<u32> {
 }
 
 /// The count of calls that are alive: over all nodes of a PostgreSQL, or on this node alone.
-pub(super) fn capacity(config: &Arc<Config>, store: &Store, node: &Arc<str>, patience: Duration) -> Capacity {
+pub(super) fn capacity(
+    config: &Arc<Config>,
+    businesses: &Businesses,
+    store: &Store,
+    node: &Arc<str>,
+    patience: Duration,
+) -> Capacity {
     let sharing = Sharing {
         store: store.clone(),
         node: Arc::clone(node),
@@ -48,7 +62,8 @@ pub(super) fn capacity(config: &Arc<Config>, store: &Store, node: &Arc<str>, pat
         patience,
     };
     let is_shared = config.database_url().kind() == DatabaseKind::Postgres;
-    Capacity::new(Arc::new(ConfiguredLimits(Arc::clone(config))), is_shared.then_some(sharing))
+    let limits = Limits { config: Arc::clone(config), businesses: businesses.clone() };
+    Capacity::new(Arc::new(limits), is_shared.then_some(sharing))
 }
 
 /// What ends after the last call.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::app::Server;
 use crate::cli::out::Out;
 use crate::cli::{ServeArgs, load_config, telemetry};
-use crate::config::{AgentProvider, CalledNumber, Config, Finding};
+use crate::config::{AgentProvider, Config, Finding};
+use crate::engine::business::CalledNumber;
 
 /// Answers calls until told to stop.
 pub fn run(args: ServeArgs) -> ExitCode {
@@ -67,19 +68,12 @@ struct Summary {
 
 impl Summary {
     fn of(config: &Config) -> Self {
-        let mut ready = vec![match config.agent.provider {
+        let ready = vec![match config.agent.provider {
             AgentProvider::Local => {
                 "agent      the built-in receptionist (agent.provider = \"openai\" for OpenAI Realtime)".to_owned()
             }
             AgentProvider::OpenAi => format!("agent      OpenAI Realtime, {}", config.openai.model),
         }];
-        for business in &config.business {
-            let number = match &business.number {
-                CalledNumber::Any => "every number ([[business]] entries of your own replace this)".to_owned(),
-                CalledNumber::Exact(number) => number.as_str().to_owned(),
-            };
-            ready.push(format!("business   {} answers {number}", business.name));
-        }
         let mut missing = Vec::new();
         if config.twilio.auth_token.is_none() {
             missing.push("Twilio: set TWILIO_AUTH_TOKEN; until then every webhook is refused");
@@ -98,8 +92,22 @@ impl Summary {
     fn tell(&self, out: &mut Out, server: &Server, warnings: &[Finding]) {
         out.line(format_args!("Trunkline listens on http://{}", server.address()));
         out.line(format_args!("  ready      database {}", server.store().health().backend));
+        match server.admin_token_file() {
+            Some(file) => out.line(format_args!(
+                "  ready      API        http://{}/api/v1 (the administrator's token lies in {})",
+                server.address(),
+                file.display()
+            )),
+            None => out.line(format_args!("  ready      API        http://{}/api/v1", server.address())),
+        }
         for line in &self.ready {
             out.line(format_args!("  ready      {line}"));
+        }
+        for business in server.businesses().now().all() {
+            let profile = &business.profile;
+            let numbers: Vec<&str> = profile.numbers.iter().map(spoken).collect();
+            let numbers = if numbers.is_empty() { "no number".to_owned() } else { numbers.join(", ") };
+            out.line(format_args!("  ready      business   {} answers {numbers}", profile.name));
         }
         if let Some(url) = &self.public_url {
             let url = url.trim_end_matches('/');
@@ -111,5 +119,13 @@ impl Summary {
         for finding in warnings.iter().filter(|finding| !SAID_ABOVE.contains(&finding.path.as_str())) {
             out.line(format_args!("  warning    {}", finding.in_one_line()));
         }
+    }
+}
+
+/// A number as a person wants to read it.
+fn spoken(number: &CalledNumber) -> &str {
+    match number {
+        CalledNumber::Any => "every number that nobody else has",
+        CalledNumber::Exact(number) => number.as_str(),
     }
 }

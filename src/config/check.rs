@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
+use secrecy::ExposeSecret;
 use url::{Host, Url};
 
 use super::finding::Finding;
-use super::{AgentProvider, CalledNumber, Config, DatabaseKind, LocalSpeech, Source};
+use super::{AgentProvider, Config, DatabaseKind, LocalSpeech, Source};
 
 /// Everything that is wrong with a configuration whose values are each of the right type. `indices` has the place in
 /// the file of each business.
@@ -16,6 +17,7 @@ pub(super) fn check(config: &Config, indices: &[usize]) -> Vec<Finding> {
     findings.texts();
     findings.strangers();
     findings.services();
+    findings.admin_token();
     findings.businesses(indices);
     findings.list
 }
@@ -159,6 +161,17 @@ impl Findings<'_> {
         }
     }
 
+    /// A token that somebody thought of is the one thing here that could be guessed.
+    fn admin_token(&mut self) {
+        let Some(token) = &self.config.api.admin_token else { return };
+        let token = token.expose_secret();
+        let is_text = token.bytes().all(|byte| byte.is_ascii_graphic());
+        if token.len() < 32 || !is_text {
+            let problem = "is shorter than 32 characters, or holds others than letters, digits and signs of ASCII";
+            self.error("api.admin_token", problem, "make one with `openssl rand -hex 32`");
+        }
+    }
+
     fn safe_url(&mut self, path: &str, url: &Url, safe: &str, local: &str) {
         let is_safe = url.scheme() == safe || url.scheme() == local && is_loopback(url);
         if !is_safe || url.host().is_none() {
@@ -191,26 +204,27 @@ impl Findings<'_> {
                 let problem = format!("is the number of business[{other}] too");
                 self.error(&format!("{at}.number"), problem, "give each number, and \"*\", to one business");
             }
-            if business.prompt.chars().count() > 32_768 {
-                let problem = format!("has {} characters", business.prompt.chars().count());
-                self.error(&format!("{at}.prompt"), problem, "give at most 32768");
-            }
-            if !is_language_tag(&business.language) {
-                let remedy = "give a BCP 47 tag, as in en-US or de";
-                self.error(&format!("{at}.language"), format!("{:?} is no language", business.language), remedy);
-            }
-            let own = business.transfer_to.clone().map(CalledNumber::Exact);
-            if own.is_some_and(|own| own == business.number) {
-                let problem = "is the business's own number: callers would go round in circles";
-                self.error(&format!("{at}.transfer_to"), problem, "give the number of a person, or leave it out");
+            for fault in business.seed().profile.faults(&config.agents()) {
+                self.error(&format!("{at}.{}", setting(&fault.field)), fault.problem, fault.remedy);
             }
         }
     }
 }
 
+/// The setting of a `[[business]]` that holds this field of a business.
+fn setting(field: &str) -> &str {
+    match field {
+        "prompts.inbound" => "prompt",
+        "prompts.outbound" => "prompt_outbound",
+        "prompts.whatsapp" => "prompt_whatsapp",
+        other => other,
+    }
+}
+
 /// Each number with the least and the most it may be, as `config/default.toml` says.
 pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
-    let Config { http, database, openai, vad, endpoint, playout, barge_in, silence, limits, calls, media, .. } = config;
+    let Config { http, api, database, openai, vad, endpoint, playout, barge_in, silence, limits, calls, media, .. } =
+        config;
     let mut ranges: Vec<(&'static str, f64, f64, f64)> = vec![("http.workers", http.workers as f64, 0.0, 256.0)];
     let mut range = |path, value: f64, least: u32, most: u32| ranges.push((path, value, least.into(), most.into()));
 
@@ -218,6 +232,11 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     range("http.request_timeout_ms", http.request_timeout_ms.into(), 1_000, 60_000);
     range("http.max_body_bytes", http.max_body_bytes as f64, 1_024, 1_048_576);
     range("http.drain_ms", http.drain_ms.into(), 0, 3_600_000);
+    range("api.requests_per_minute", api.requests_per_minute.get().into(), 1, 1_000_000);
+    range("api.strangers_per_minute", api.strangers_per_minute.get().into(), 1, 1_000_000);
+    range("api.max_body_bytes", api.max_body_bytes as f64, 1_024, 67_108_864);
+    range("api.read_timeout_ms", api.read_timeout_ms.into(), 100, 60_000);
+    range("api.token_refresh_ms", api.token_refresh_ms.into(), 100, 600_000);
     range("database.pool", database.pool.into(), 1, 100);
     range("database.connect_timeout_ms", database.connect_timeout_ms.into(), 1, 60_000);
     range("database.patience_ms", database.patience_ms.into(), 1, 5_000);
@@ -273,11 +292,4 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
     }
-}
-
-/// Whether it looks like a BCP 47 tag: parts of 1 to 8 letters or digits, the first of them letters.
-fn is_language_tag(text: &str) -> bool {
-    let is_part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let first = text.split('-').next().unwrap_or_default();
-    text.split('-').all(is_part) && first.bytes().all(|byte| byte.is_ascii_alphabetic()) && first.len() > 1
 }

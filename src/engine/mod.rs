@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 pub mod audio;
+pub mod business;
 pub mod call;
 pub mod capacity;
 pub mod ids;

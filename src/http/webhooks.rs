@@ -14,12 +14,13 @@ use actix::Addr;
 use actix_web::rt::time::{sleep, timeout};
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::actors::business_keeper::Businesses;
 use crate::actors::call_registry::{AskFarewell, CallRegistry, CarrierEnded, FarewellOf};
 use crate::actors::call_status::{CallStatusActor, apply_status};
 use crate::actors::capacity::{Capacity, NoSlot};
 use crate::actors::metered;
 use crate::clock;
-use crate::config::{Business, Config};
+use crate::engine::business::Business;
 use crate::engine::call::Farewell;
 use crate::engine::ids::{BusinessId, CallSid};
 use crate::engine::status::{CallStatus, CarrierSource, StatusChange};
@@ -38,7 +39,7 @@ use request::Signed;
 /// What the webhooks need.
 pub struct Webhooks {
     /// Who answers which number.
-    pub config: Arc<Config>,
+    pub businesses: Businesses,
     /// Twilio's signatures, and our own address.
     pub auth: RequestAuth,
     /// The tokens of our media sockets.
@@ -84,8 +85,8 @@ pub async fn voice(
         service.telemetry.record(Event::CallRefused { why: Refusal::Draining });
         return Ok(signed.twiml(Twiml::apology()));
     }
-    let business = service.config.business_for(call.to.number());
-    let Some(business) = business else {
+    let businesses = service.businesses.now();
+    let Some(business) = businesses.answering(call.to.number()) else {
         service.telemetry.record(Event::CallRefused { why: Refusal::UnknownNumber });
         let change = StatusChange {
             status: CallStatus::Rejected,
@@ -97,19 +98,19 @@ pub async fn voice(
         let words = "We are sorry, this number is not in service. Goodbye.";
         return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
     };
-    if let Err(full) = reserve_slot(&service, &call, &business.name).await {
+    if let Err(full) = reserve_slot(&service, &call, &business.id).await {
         service.telemetry.record(Event::CallRefused { why: full.refusal() });
         let change = StatusChange {
             status: CallStatus::Rejected,
             source: CarrierSource::Refusal,
             reason: Some(full.reason().to_owned()),
-            ..signed.identified(call.change(Some(business.name.clone()), clock::wall_micros()))
+            ..signed.identified(call.change(Some(business.id.clone()), clock::wall_micros()))
         };
         note_status(&service, change).await;
         let words = "We are sorry, all lines are busy at the moment. Please call again later. Goodbye.";
         return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
     }
-    let change = signed.identified(call.change(Some(business.name.clone()), clock::wall_micros()));
+    let change = signed.identified(call.change(Some(business.id.clone()), clock::wall_micros()));
     note_status(&service, change).await;
     Ok(signed.twiml(connect(&service, &signed, &call, business)))
 }
@@ -132,7 +133,12 @@ async fn note_status(service: &Webhooks, change: StatusChange) {
 }
 
 fn connect(service: &Webhooks, signed: &Signed, call: &VoiceWebhook, business: &Business) -> Twiml {
-    let claims = MediaClaims { business: business.name.clone(), direction: call.direction };
+    let claims = MediaClaims {
+        business: business.id.clone(),
+        direction: call.direction,
+        from: call.from.number().cloned(),
+        to: call.to.number().cloned(),
+    };
     let token = service.tokens.issue(&call.call_sid, clock::wall_micros() / 1_000_000, &claims);
     Twiml::connect(&Connect {
         action: &callback_url(&signed.url(&service.auth, "/twilio/stream-ended")),

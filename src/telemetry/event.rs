@@ -56,6 +56,22 @@ pub enum Event<'a> {
         /// From the first byte read to the answer.
         took: Duration,
     },
+    /// A request to the interface for operators was answered.
+    ApiAnswered {
+        /// `GET`, `POST`, `PUT`, `PATCH`, `DELETE`, `other`.
+        method: &'static str,
+        /// The HTTP status.
+        status: u16,
+        /// From the request's head to the answer.
+        took: Duration,
+    },
+    /// A request to the interface met a fault of ours.
+    ApiFailed {
+        /// The name under which the caller was told of it.
+        request_id: &'a str,
+        /// What happened.
+        error: &'a str,
+    },
     /// A status change is stored.
     StatusStored {
         /// Whether it changed the row.
@@ -152,6 +168,28 @@ pub enum Event<'a> {
         /// `recording`, `message`, `journal`.
         kind: &'static str,
         /// What the system said.
+        error: &'a str,
+    },
+    /// The prompt of a call was put together.
+    PromptBuilt {
+        /// Whether the part that calls have in common was kept from an earlier one.
+        was_kept: bool,
+    },
+    /// A business has no prompt for a call: the minimal one is used.
+    PromptMissing {
+        /// Whose.
+        business: &'a BusinessId,
+        /// `inbound`, `outbound`, `whatsapp`.
+        channel: &'static str,
+    },
+    /// The businesses were read from the database, for calls to be served from.
+    BusinessesRead {
+        /// How many there are.
+        count: usize,
+    },
+    /// The businesses can't be read, though the database answers; calls are served as before.
+    BusinessesNotRead {
+        /// What the store said.
         error: &'a str,
     },
     /// The carrier's REST interface did not do what it was asked.

@@ -13,7 +13,7 @@ use crate::telemetry::{Event, Refusal};
 
 use family::{ByWord, CounterBy, Family, HistogramByWord, Register};
 pub(super) use label::Label;
-use label::{AgentNames, StatusCode, Word};
+use label::{AgentNames, Method, StatusCode, Word};
 pub use mailbox::MailboxMeter;
 use mailbox::Mailboxes;
 
@@ -33,6 +33,9 @@ pub(super) struct Metrics {
     call_duration: Histogram,
     webhooks: Family<(Word, StatusCode)>,
     webhook_duration: HistogramByWord,
+    api_answered: Family<(Method, StatusCode)>,
+    api_duration: HistogramByWord,
+    api_failures: IntCounter,
     status_changes: ByWord,
     spooled: ByWord,
     spool_replayed: IntCounter,
@@ -53,6 +56,11 @@ pub(super) struct Metrics {
     carrier_failures: IntCounter,
     calls_swept: ByWord,
     capacity: Capacity,
+    prompt_cache_hits: IntCounter,
+    prompt_cache_misses: IntCounter,
+    prompts_missing: ByWord,
+    businesses: IntGauge,
+    businesses_not_read: IntCounter,
     of_calls: OfCalls,
     pub(super) log_lines_dropped: IntCounter,
     pub(super) log_lines_held_back: IntCounter,
@@ -112,6 +120,15 @@ impl Metrics {
                 "From the first byte of a webhook to its answer.",
                 WEBHOOK_SECONDS,
             ),
+            api_answered: r
+                .family("api_answered_total", "Requests to the interface answered, by method and HTTP status."),
+            api_duration: r.histogram_by_word(
+                "api_duration_seconds",
+                "method",
+                "From the head of a request to the interface to its answer.",
+                WEBHOOK_SECONDS,
+            ),
+            api_failures: r.counter("api_failures_total", "Requests to the interface that met a fault of ours."),
             status_changes: r.by_word(
                 "status_changes_total",
                 "result",
@@ -160,6 +177,20 @@ impl Metrics {
                 "Calls that stayed open for too long, by what the carrier said of them.",
             ),
             capacity: Capacity::new(&r),
+            prompt_cache_hits: r.counter(
+                "prompt_cache_hits_total",
+                "Prompts of calls whose common part was kept from an earlier call.",
+            ),
+            prompt_cache_misses: r
+                .counter("prompt_cache_misses_total", "Prompts of calls whose common part had to be made."),
+            prompts_missing: r.by_word(
+                "prompts_missing_total",
+                "channel",
+                "Calls whose business has no prompt for them, so that the minimal one was used.",
+            ),
+            businesses: r.gauge("businesses", "Businesses that calls are served for."),
+            businesses_not_read: r
+                .counter("businesses_not_read_total", "Times that the database's businesses could not be read."),
             of_calls: OfCalls::new(&r),
             log_lines_dropped: r.counter("log_lines_dropped_total", "Log lines for which there was no room."),
             log_lines_held_back: r
@@ -184,6 +215,11 @@ impl Metrics {
                 self.webhooks.of(&(Word(endpoint), StatusCode(status))).inc();
                 self.webhook_duration.of(endpoint).observe(took.as_secs_f64());
             }
+            Event::ApiAnswered { method, status, took } => {
+                self.api_answered.of(&(Method(method), StatusCode(status))).inc();
+                self.api_duration.of(method).observe(took.as_secs_f64());
+            }
+            Event::ApiFailed { .. } => self.api_failures.inc(),
             Event::StatusStored { changed } => {
                 self.status_changes.of(if changed { "changed" } else { "known" }).inc();
             }
@@ -219,6 +255,11 @@ impl Metrics {
                 }
             }
             Event::CallSwept { result } => self.calls_swept.of(result).inc(),
+            Event::PromptBuilt { was_kept: true } => self.prompt_cache_hits.inc(),
+            Event::PromptBuilt { was_kept: false } => self.prompt_cache_misses.inc(),
+            Event::PromptMissing { channel, .. } => self.prompts_missing.of(channel).inc(),
+            Event::BusinessesRead { count } => self.businesses.set(count as i64),
+            Event::BusinessesNotRead { .. } => self.businesses_not_read.inc(),
         }
     }
 

@@ -7,12 +7,12 @@ use actix::Addr;
 use futures_util::future::LocalBoxFuture;
 
 use crate::actors::call::{CallPlan, MediaPort};
-use crate::actors::call_registry::{CallRegistry, NotRegistered, Reservation, ReserveCall};
+use crate::actors::call_registry::{CallRegistry, LiveCall, NotRegistered, Reservation, ReserveCall};
 use crate::actors::call_status::{ApplyStatus, CallStatusActor};
 use crate::actors::metered;
 use crate::clock;
 use crate::engine::audio::Hz8k;
-use crate::engine::ids::{AccountSid, BusinessId, CallSid, StreamSid};
+use crate::engine::ids::{AccountSid, BusinessId, CallSid, PhoneNumber, StreamSid};
 use crate::engine::status::{CallDirection, CallStatus, CarrierSource, StatusChange};
 use crate::engine::wire::auth::RequestAuth;
 use crate::engine::wire::media_stream::StreamStart;
@@ -30,6 +30,10 @@ pub struct Admission {
     pub business: BusinessId,
     /// Who called whom, as signed by us.
     pub direction: CallDirection,
+    /// The caller's number, as signed by us, where it is one and known.
+    pub from: Option<PhoneNumber>,
+    /// The called number, likewise.
+    pub to: Option<PhoneNumber>,
 }
 
 /// Who has the right to a call's media, over all nodes.
@@ -90,13 +94,20 @@ impl StreamDoor {
             stream: start.stream_sid.clone(),
             business: claims.business,
             direction: claims.direction,
+            from: claims.from,
+            to: claims.to,
         })
     }
 
     /// Reserves the call here, then claims it on all nodes; its authenticated start is the carrier's word that
     /// the call is in progress.
     pub(super) async fn reserve(&self, admission: &Admission) -> Result<Reservation, Refusal> {
-        let reserve = ReserveCall(admission.call.clone());
+        let reserve = ReserveCall(LiveCall {
+            call: admission.call.clone(),
+            business: admission.business.clone(),
+            direction: admission.direction,
+            since: clock::wall_micros(),
+        });
         let reservation = match metered::ask(&self.registry, reserve, REGISTRY_ANSWERS_WITHIN).await {
             Ok(Ok(reservation)) => reservation,
             Ok(Err(NotRegistered::SecondSocket)) => return Err(Refusal::SecondSocket),

@@ -40,13 +40,10 @@ pub(super) async fn serve(mut connection: TcpStream, state: Arc<Mutex<State>>) {
 /// What is answered, and after which time; `None` for silence.
 fn answer(state: &Mutex<State>, head: &str, body: &str) -> Option<(Vec<u8>, Option<std::time::Duration>)> {
     let mut state = state.lock().unwrap();
-    let (request, refused) = match judge(&mut state, head, body) {
-        Ok(request) => (request, None),
-        Err((request, answer)) => (request, Some(answer)),
+    let request = match judge(&mut state, head, body) {
+        Ok(request) => request,
+        Err(answer) => return Some((bytes(answer.status, &answer.body.to_string(), None), None)),
     };
-    if let Some(answer) = refused {
-        return Some((bytes(answer.status, &answer.body.to_string(), None), None));
-    }
     let kind = asked(&request);
     if let Some(kind) = kind {
         *state.asked.entry(kind).or_default() += 1;
@@ -81,7 +78,7 @@ fn answer(state: &Mutex<State>, head: &str, body: &str) -> Option<(Vec<u8>, Opti
 }
 
 /// The request, if its head is as it should be.
-fn judge(state: &mut State, head: &str, body: &str) -> Result<Request, (Request, Answer)> {
+fn judge(state: &mut State, head: &str, body: &str) -> Result<Request, Box<Answer>> {
     let mut words = head.lines().next().unwrap_or_default().split(' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -95,17 +92,17 @@ fn judge(state: &mut State, head: &str, body: &str) -> Result<Request, (Request,
     };
     let credentials = format!("{}:{}", state.account_sid, state.auth_token);
     if header("authorization") != Some(&format!("Basic {}", STANDARD.encode(credentials))) {
-        return Err((request, super::answers::refusal(401, 20003)));
+        return Err(Box::new(super::answers::refusal(401, 20003)));
     }
     let Some(below) = path.strip_prefix(&base) else {
         state.violations.push(format!("{method} {path}: not below {base}"));
-        return Err((request, super::answers::refusal(404, 20404)));
+        return Err(Box::new(super::answers::refusal(404, 20404)));
     };
     request.path = below.to_owned();
     let is_form = header("content-type") == Some("application/x-www-form-urlencoded");
     if method == "POST" && !is_form {
         state.violations.push(format!("POST {path}: the body is no form"));
-        return Err((request, super::answers::refusal(415, 20008)));
+        return Err(Box::new(super::answers::refusal(415, 20008)));
     }
     Ok(request)
 }
