@@ -38,6 +38,7 @@ use crate::engine::wire::auth::RequestAuth;
 use crate::engine::wire::token::MediaTokens;
 use crate::http::api::Api;
 use crate::http::api::businesses::BusinessDoor;
+use crate::http::api::calls::place::DialDesk;
 use crate::http::health::Checks;
 use crate::http::webhooks::Webhooks;
 use crate::providers::voice_agent::local;
@@ -292,6 +293,7 @@ impl Parts {
             registry: registry.clone(),
             status: status.clone(),
             claim: plans::claims(self.store.clone(), Arc::clone(&node)),
+            notes: plans::notes(self.store.clone(), patience),
             plan: plans::plans(
                 Arc::clone(config),
                 agents,
@@ -308,7 +310,10 @@ impl Parts {
         let bench =
             carrier::Bench { config, store: &self.store, status: &status, registry: &registry, telemetry, node };
         bench.start_lease_keeper(&capacity, &beside);
-        bench.start_sweeper(plans::carrier(config).as_ref(), &beside);
+        let rest = plans::carrier(config);
+        bench.start_sweeper(rest.as_ref(), &beside);
+        let dialler = bench.dialler(rest, &capacity);
+        bench.start_resolver(dialler.as_ref(), &beside);
         let is_stopping = Arc::new(AtomicBool::new(false));
         let webhooks = web::Data::new(Webhooks {
             businesses: businesses.clone(),
@@ -318,8 +323,9 @@ impl Parts {
             // A little more than the actor's own patience: its answer, stored or spooled, is the usual one.
             status_patience: patience + Duration::from_millis(50),
             registry: registry.clone(),
-            status,
+            status: status.clone(),
             capacity: capacity.clone(),
+            dialler: dialler.clone(),
             is_stopping: Arc::clone(&is_stopping),
             store: self.store.clone(),
             telemetry: telemetry.clone(),
@@ -338,6 +344,8 @@ impl Parts {
             businesses: businesses.clone(),
             agents: config.agents(),
         });
+        let dial_desk =
+            web::Data::new(DialDesk { dialler, businesses: businesses.clone(), on_machine: config.calls.on_machine });
         let checks = web::Data::new(Checks(checks::checks(self.store.clone(), Arc::clone(&is_stopping))));
         let figures = web::Data::new(telemetry.clone());
         let workers = match config.http.workers {
@@ -353,6 +361,7 @@ impl Parts {
                 .app_data(figures.clone())
                 .app_data(api.clone())
                 .app_data(business_door.clone())
+                .app_data(dial_desk.clone())
                 .service(crate::http::only("GET", "/twilio/media").route(web::get().to(twilio_stream::accept)))
                 .configure(crate::http::routes)
         })

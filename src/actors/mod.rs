@@ -6,6 +6,7 @@
 //! | [`call_registry::CallRegistry`] | one | which calls are alive here, and what each ended call left to say |
 //! | [`call_status::CallStatusActor`] | one | the `StatusWriter` |
 //! | [`capacity::lease_keeper::LeaseKeeper`] | one | when slots for calls are leased and given back |
+//! | [`dialler::resolver::Resolver`] | one | nothing: it asks the carrier about calls of which it is unknown whether they were placed |
 //! | [`sweeper::Sweeper`] | one | when the carrier was asked about calls that stay open |
 //! | [`business_keeper::BusinessKeeper`] | one | the picture of the businesses from which calls are served, and its writer |
 //!
@@ -16,6 +17,7 @@ pub mod call;
 pub mod call_registry;
 pub mod call_status;
 pub mod capacity;
+pub mod dialler;
 pub mod metered;
 pub mod prompts;
 pub mod sweeper;

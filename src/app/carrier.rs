@@ -10,7 +10,9 @@ use crate::actors::call_registry::CallRegistry;
 use crate::actors::call_status::CallStatusActor;
 use crate::actors::capacity::lease_keeper::LeaseKeeper;
 use crate::actors::capacity::{BusinessLimits, CallLimits, Capacity, Sharing};
-use crate::actors::sweeper::{Sweeper, SweeperParts};
+use crate::actors::dialler::resolver::{Patience, Resolver};
+use crate::actors::dialler::{Dialler, DiallerSettings};
+use crate::actors::sweeper::{GRACE, Sweeper, SweeperParts};
 use crate::config::{Config, DatabaseKind};
 use crate::engine::ids::BusinessId;
 use crate::providers::carrier::Carrier;
@@ -88,6 +90,28 @@ impl Bench<'_> {
         // A token that is too old starts no media stream any more.
         let kept_for = Duration::from_secs(self.config.media.token_max_age_s.into());
         LeaseKeeper::start(capacity.clone(), kept_for, self.telemetry.clone(), &beside.handle());
+    }
+
+    /// Who places calls, if the carrier's credentials and our own address are known.
+    pub(super) fn dialler(&self, carrier: Option<Arc<dyn Carrier>>, capacity: &Capacity) -> Option<Dialler> {
+        let (carrier, url) = (carrier?, self.config.http.public_url.as_ref()?);
+        let max_call = Duration::from_millis(self.config.limits.max_call_ms.into());
+        let settings = DiallerSettings {
+            carrier,
+            public_url: url.as_str().trim_end_matches('/').to_owned(),
+            ring_for: Duration::from_secs(self.config.calls.ring_s.into()),
+            time_limit: max_call + GRACE,
+        };
+        let (capacity, status) = (capacity.clone(), self.status.clone());
+        Some(Dialler::new(settings, self.store.clone(), capacity, status, self.telemetry.clone()))
+    }
+
+    /// Starts asking about calls that the carrier did not say it placed.
+    pub(super) fn start_resolver(&self, dialler: Option<&Dialler>, beside: &Arbiter) {
+        let Some(dialler) = dialler else { return };
+        let every = Duration::from_secs(self.config.calls.resolve_after_s.into());
+        let patience = Patience { every, give_up: every * 8 };
+        Resolver::start(dialler.clone(), Arc::clone(&self.node), patience, &beside.handle());
     }
 
     /// Starts looking after calls that stay open, if there is a carrier to ask.

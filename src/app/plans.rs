@@ -21,7 +21,7 @@ use crate::providers::voice_agent::{AgentBrief, local};
 use crate::store::Store;
 use crate::store::call_files::CallFiles;
 use crate::telemetry::{Event, Telemetry};
-use crate::transport::twilio_stream::{Admission, Claim, ClaimCall, MakePlan};
+use crate::transport::twilio_stream::{Admission, Claim, ClaimCall, FindNotes, MakePlan};
 
 use super::agents::Agents;
 
@@ -81,7 +81,7 @@ fn brief(admission: &Admission, business: &Business, prompts: &Prompts) -> Agent
         from: admission.from.clone(),
         to: admission.to.clone(),
         at: Some(clock::wall_micros()),
-        notes: Vec::new(),
+        notes: admission.notes.clone(),
     };
     let profile = &business.profile;
     AgentBrief {
@@ -112,6 +112,20 @@ pub(super) fn claims(store: Store, node: Arc<str>) -> ClaimCall {
             match claim.await {
                 Ok(Ok(false)) => Claim::Taken,
                 Ok(Ok(true) | Err(_)) | Err(_) => Claim::Ours,
+            }
+        })
+    })
+}
+
+/// Finds what the agent of a placed call is told of it, but not for longer than `patience`: somebody has answered.
+pub(super) fn notes(store: Store, patience: Duration) -> FindNotes {
+    Arc::new(move |call: CallSid| {
+        let store = store.clone();
+        let found = actix_web::web::block(move || store.outbound_job_of_call(&call));
+        Box::pin(async move {
+            match tokio::time::timeout(patience, found).await {
+                Ok(Ok(Ok(Some(job)))) => job.order.context,
+                Ok(Ok(Ok(None) | Err(_)) | Err(_)) | Err(_) => Vec::new(),
             }
         })
     })

@@ -278,6 +278,7 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     range("calls.lease_s", calls.lease_s.into(), 10, 3_600);
     range("calls.sweep_every_s", calls.sweep_every_s.into(), 1, 3_600);
     range("calls.ring_s", calls.ring_s.into(), 5, 600);
+    range("calls.resolve_after_s", calls.resolve_after_s.into(), 1, 600);
     range("media.start_timeout_ms", media.start_timeout_ms.into(), 100, 30_000);
     range("media.token_max_age_s", media.token_max_age_s.into(), 10, 3_600);
     range("media.max_message_bytes", media.max_message_bytes as f64, 4_096, 65_536);

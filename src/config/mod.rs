@@ -41,8 +41,8 @@ pub use finding::{Finding, Severity, Source};
 pub use load::{ConfigSources, Override};
 pub use settings::{
     AgentProvider, AgentSettings, ApiSettings, CallsSettings, DatabaseSettings, HttpSettings, JournalSettings,
-    LocalSettings, LocalSpeech, LogFormat, LogLevel, LogSettings, MediaSettings, NoiseReduction, OnMachine,
-    OpenAiAudio, OpenAiSettings, RecordingSettings, SpoolSettings, TwilioSettings,
+    LocalSettings, LocalSpeech, LogFormat, LogLevel, LogSettings, MediaSettings, NoiseReduction, OpenAiAudio,
+    OpenAiSettings, RecordingSettings, SpoolSettings, TwilioSettings,
 };
 
 /// The shipped defaults, which document every setting.

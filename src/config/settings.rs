@@ -13,6 +13,7 @@ use super::database_url::DatabaseUrl;
 use super::optional;
 use crate::engine::call::TurnOwner;
 use crate::engine::ids::AccountSid;
+use crate::engine::outbound::OnMachine;
 
 /// `[http]`: the socket on which carriers and operators reach the service.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -197,22 +198,10 @@ pub struct CallsSettings {
     pub sweep_every_s: u32,
     /// How long a call that we place may ring.
     pub ring_s: u32,
+    /// After which the carrier is asked about a call that it did not say it placed.
+    pub resolve_after_s: u32,
     /// What is done when a machine answers a call that we placed.
     pub on_machine: OnMachine,
-}
-
-/// What is done when a machine answers a call that we placed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnMachine {
-    /// Nobody finds out.
-    Ignore,
-    /// It is found out and kept; the agent talks on.
-    TalkOn,
-    /// The call is ended.
-    HangUp,
-    /// The message that came with the call is spoken after the beep.
-    LeaveMessage,
 }
 
 /// `[media]`: the media socket.

@@ -118,6 +118,11 @@ twilio_sid!(
     "AC"
 );
 twilio_sid!(
+    /// One call that we were asked to place: our own name for it, of the same form.
+    JobId,
+    "OB"
+);
+twilio_sid!(
     /// One telephone number of an account, as the carrier files it.
     NumberSid,
     "PN"

@@ -9,6 +9,7 @@ pub mod business;
 pub mod call;
 pub mod capacity;
 pub mod ids;
+pub mod outbound;
 pub mod prompt;
 pub mod status;
 pub mod time;

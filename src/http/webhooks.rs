@@ -4,6 +4,7 @@
 //! who answers a number is read from memory, and a database that stalls costs it
 //! [`Webhooks::status_patience`] and no more.
 
+mod machine;
 mod request;
 
 use std::sync::Arc;
@@ -18,12 +19,13 @@ use crate::actors::business_keeper::Businesses;
 use crate::actors::call_registry::{AskFarewell, CallRegistry, CarrierEnded, FarewellOf};
 use crate::actors::call_status::{CallStatusActor, apply_status};
 use crate::actors::capacity::{Capacity, NoSlot};
+use crate::actors::dialler::{Dialler, JobInUrl};
 use crate::actors::metered;
 use crate::clock;
 use crate::engine::business::Business;
 use crate::engine::call::Farewell;
 use crate::engine::ids::{BusinessId, CallSid};
-use crate::engine::status::{CallStatus, CarrierSource, StatusChange};
+use crate::engine::status::{CallDirection, CallStatus, CarrierSource, StatusChange};
 use crate::engine::wire::auth::RequestAuth;
 use crate::engine::wire::token::{MediaClaims, MediaTokens, TOKEN_PARAMETER};
 use crate::engine::wire::twiml::{Connect, Dial, Twiml, callback_url, websocket_url};
@@ -54,6 +56,8 @@ pub struct Webhooks {
     pub status: Addr<CallStatusActor>,
     /// How many calls may be alive.
     pub capacity: Capacity,
+    /// Who places calls, if that is configured.
+    pub dialler: Option<Dialler>,
     /// Whether the service takes no new calls any more.
     pub is_stopping: Arc<AtomicBool>,
     /// For reading how a call ended on another node.
@@ -85,6 +89,9 @@ pub async fn voice(
         service.telemetry.record(Event::CallRefused { why: Refusal::Draining });
         return Ok(signed.twiml(Twiml::apology()));
     }
+    if let Some(job) = signed.job() {
+        return Ok(voice_of_job(&service, &signed, call, &job).await);
+    }
     let businesses = service.businesses.now();
     let Some(business) = businesses.answering(call.to.number()) else {
         service.telemetry.record(Event::CallRefused { why: Refusal::UnknownNumber });
@@ -113,6 +120,27 @@ pub async fn voice(
     let change = signed.identified(call.change(Some(business.id.clone()), clock::wall_micros()));
     note_status(&service, change).await;
     Ok(signed.twiml(connect(&service, &signed, &call, business)))
+}
+
+/// Somebody has answered a call that we placed. Its slot was taken before it was dialled.
+async fn voice_of_job(service: &Webhooks, signed: &Signed, call: VoiceWebhook, job: &JobInUrl) -> HttpResponse {
+    let call = VoiceWebhook { direction: CallDirection::Outbound, ..call };
+    learn(service, job, &call.call_sid).await;
+    let businesses = service.businesses.now();
+    let Some(business) = businesses.get(&job.business) else {
+        service.telemetry.record(Event::CallRefused { why: Refusal::UnknownNumber });
+        return signed.twiml(Twiml::hang_up()); // deleted since
+    };
+    note_status(service, signed.identified(call.change(Some(business.id.clone()), clock::wall_micros()))).await;
+    signed.twiml(connect(service, signed, &call, business))
+}
+
+/// Keeps which call a job has made, without holding up the webhook: whatever comes next says it again.
+async fn learn(service: &Webhooks, job: &JobInUrl, call: &CallSid) {
+    let Some(dialler) = &service.dialler else { return };
+    if let Ok(Err(error)) = timeout(service.status_patience, dialler.learn(&job.job, call)).await {
+        service.telemetry.record(Event::StatusNotStored { error: &error.to_string() });
+    }
 }
 
 /// A slot for the call, kept until its media stream starts. Twilio may ask twice about the same call.
@@ -159,6 +187,10 @@ pub async fn status(
     let webhook = signed.webhook(StatusWebhook::from_form)?;
     let change = signed.identified(webhook.change(clock::wall_micros()));
     apply(&service, change).await.map_err(|refused| signed.refused(refused))?;
+    // A leg that the call has dialled belongs to no job.
+    if let Some(job) = signed.job().filter(|_| webhook.parent_call_sid.is_none()) {
+        learn(&service, &job, &webhook.call_sid).await;
+    }
     if webhook.status.is_final() {
         service.capacity.over(&webhook.call_sid);
         metered::order(&service.registry, CarrierEnded(webhook.call_sid));
@@ -176,6 +208,9 @@ pub async fn amd(
     let webhook = signed.webhook(AmdWebhook::from_form)?;
     let change = signed.identified(webhook.change(clock::wall_micros()));
     apply(&service, change).await.map_err(|refused| signed.refused(refused))?;
+    if let Some(job) = signed.job().filter(|_| webhook.answered_by.is_machine()) {
+        machine::answered(service, job, webhook);
+    }
     Ok(signed.no_content())
 }
 

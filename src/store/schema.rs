@@ -166,3 +166,21 @@ diesel::table! {
         revoked_at -> Nullable<BigInt>,
     }
 }
+
+diesel::table! {
+    outbound_calls (job) {
+        job -> Text,
+        business -> Text,
+        idempotency_key -> Nullable<Text>,
+        to_number -> Text,
+        from_number -> Text,
+        context_json -> Text,
+        on_machine -> Text,
+        message -> Nullable<Text>,
+        state -> Text,
+        call_sid -> Nullable<Text>,
+        error -> Nullable<Text>,
+        created_at -> BigInt,
+        dialled_at -> Nullable<BigInt>,
+    }
+}

@@ -199,6 +199,11 @@ pub enum Event<'a> {
         /// What it said.
         error: &'a str,
     },
+    /// The carrier did not place a call, or did not say whether it did.
+    CallNotPlaced {
+        /// What it said.
+        error: &'a str,
+    },
     /// How many calls are alive and may be.
     Capacity {
         /// Slots in use here, those kept for calls about to start included.

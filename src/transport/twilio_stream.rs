@@ -32,7 +32,7 @@ use crate::engine::wire::media_stream::{
 use crate::engine::wire::signature::Payload;
 use crate::telemetry::{Event, Refusal};
 
-pub use door::{Admission, Claim, ClaimCall, MakePlan, StreamDoor};
+pub use door::{Admission, Claim, ClaimCall, FindNotes, MakePlan, StreamDoor};
 use port::{StreamPort, ToCarrier};
 
 /// The only WebSocket subprotocol that Twilio names.
@@ -172,6 +172,7 @@ impl TwilioStream {
                 Ok(reservation) => reservation,
                 Err(why) => return stream.do_send(Admitted(Err(why))),
             };
+            let admission = door.informed(admission).await;
             let port = StreamPort::new(stream.clone());
             let call = CallActor::answer((door.plan)(admission, reservation, Box::new(port)));
             if stream.send(Admitted(Ok(call.clone()))).await.is_err() {

@@ -247,7 +247,7 @@ impl Metrics {
             Event::FirstAudio { of, after } => self.first_audio.of(of).observe(after.as_secs_f64()),
             Event::PanicCaught { actor, .. } => self.panics.of(actor).inc(),
             Event::CallFileFailed { kind, .. } => self.call_file_failures.of(kind).inc(),
-            Event::CarrierFailed { .. } => self.carrier_failures.inc(),
+            Event::CarrierFailed { .. } | Event::CallNotPlaced { .. } => self.carrier_failures.inc(),
             Event::Capacity { used, kept, leased, max, businesses_full } => {
                 let Capacity { used: u, kept: k, leased: l, max: m, businesses_full: b } = &self.capacity;
                 for (gauge, figure) in [(u, used), (k, kept), (l, leased), (m, max), (b, businesses_full)] {
