@@ -43,7 +43,8 @@ fn process(data_dir: &Path, database: &Database) -> Running {
 
 /// How the `n`th call ends, and how long it lasted.
 fn end_of(n: usize) -> (CallStatus, u32) {
-    let ends = [CallStatus::Completed, CallStatus::Busy, CallStatus::NoAnswer, CallStatus::Failed, CallStatus::Canceled];
+    let ends =
+        [CallStatus::Completed, CallStatus::Busy, CallStatus::NoAnswer, CallStatus::Failed, CallStatus::Canceled];
     let end = ends[n % ends.len()];
     (end, if end == CallStatus::Completed { 1 + n as u32 } else { 0 })
 }
