@@ -7,6 +7,7 @@
 pub mod audio;
 pub mod business;
 pub mod call;
+pub mod campaign;
 pub mod capacity;
 pub mod ids;
 pub mod outbound;

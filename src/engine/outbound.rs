@@ -83,6 +83,8 @@ macro_rules! words {
     };
 }
 
+pub(in crate::engine) use words;
+
 words!(OnMachine {
     Ignore => "ignore",
     TalkOn => "talk_on",
