@@ -39,6 +39,7 @@ use crate::engine::wire::token::MediaTokens;
 use crate::http::api::Api;
 use crate::http::api::businesses::BusinessDoor;
 use crate::http::api::calls::place::DialDesk;
+use crate::http::api::campaigns::CampaignDesk;
 use crate::http::health::Checks;
 use crate::http::webhooks::Webhooks;
 use crate::providers::voice_agent::local;
@@ -315,6 +316,7 @@ impl Parts {
         let dialler = bench.dialler(rest, &capacity);
         bench.start_resolver(dialler.as_ref(), &beside);
         let is_stopping = Arc::new(AtomicBool::new(false));
+        bench.start_campaigns(dialler.as_ref(), &is_stopping, &beside);
         let webhooks = web::Data::new(Webhooks {
             businesses: businesses.clone(),
             auth,
@@ -344,6 +346,7 @@ impl Parts {
             businesses: businesses.clone(),
             agents: config.agents(),
         });
+        let campaign_desk = web::Data::new(CampaignDesk { settings: config.campaigns.clone() });
         let dial_desk =
             web::Data::new(DialDesk { dialler, businesses: businesses.clone(), on_machine: config.calls.on_machine });
         let checks = web::Data::new(Checks(checks::checks(self.store.clone(), Arc::clone(&is_stopping))));
@@ -362,6 +365,7 @@ impl Parts {
                 .app_data(api.clone())
                 .app_data(business_door.clone())
                 .app_data(dial_desk.clone())
+                .app_data(campaign_desk.clone())
                 .service(crate::http::only("GET", "/twilio/media").route(web::get().to(twilio_stream::accept)))
                 .configure(crate::http::routes)
         })

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 
 use jiff::civil::{Date, Time};
-use jiff::{Timestamp, ToSpan};
 use jiff::tz::TimeZoneDatabase;
+use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 

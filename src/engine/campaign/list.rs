@@ -62,11 +62,8 @@ pub fn read_csv(text: &str, limits: &ListLimits) -> Result<Vec<NewLead>, Vec<Lis
     let text = text.strip_prefix('\u{feff}').unwrap_or(text); // as spreadsheets write it
     let first = text.lines().next().unwrap_or_default();
     let delimiter = if first.contains(';') && !first.contains(',') { b';' } else { b',' };
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|_| vec![at_line(1, "can't be read: save it as CSV in UTF-8")])?.clone();
     let number_column = number_column(&header)?;
     let mut list = Checked::new(limits);
@@ -213,10 +210,10 @@ impl Place {
     }
 }
 
-/// What is wrong with what is said of a lead.
-fn wrong_variables(variables: &[(String, String)]) -> Option<String> {
+/// What is wrong with what is said of a lead, or on each call.
+pub fn wrong_variables(variables: &[(String, String)]) -> Option<String> {
     if variables.len() > MOST_VARIABLES {
-        return Some(format!("says {} things of a lead; give at most {MOST_VARIABLES}", variables.len()));
+        return Some(format!("says {} things; give at most {MOST_VARIABLES}", variables.len()));
     }
     variables.iter().find_map(|(name, value)| {
         let length = name.trim().chars().count();
@@ -257,10 +254,10 @@ mod tests {
             "number , customer\n +14155550100 ,\"Anna, of the \"\"Mill\"\"\"\n\n+14155550101,\n\n",
         ] {
             let leads = read_csv(text, &limits(4)).unwrap();
-            assert_eq!(leads.iter().map(|lead| lead.number.as_str()).collect::<Vec<_>>(), [
-                "+14155550100",
-                "+14155550101"
-            ]);
+            assert_eq!(
+                leads.iter().map(|lead| lead.number.as_str()).collect::<Vec<_>>(),
+                ["+14155550100", "+14155550101"]
+            );
             assert_eq!((&leads[0].variables[..], &leads[1].variables[..]), (&anna[..], &[][..]), "{text:?}");
         }
     }

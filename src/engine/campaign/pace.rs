@@ -28,6 +28,17 @@ pub struct Standing {
     pub last_dial_at: Option<i64>,
 }
 
+impl Standing {
+    /// Whether nothing is left to do, unless somebody steers.
+    pub fn is_over(&self) -> bool {
+        !self.may_dial() && self.open == 0
+    }
+
+    fn may_dial(&self) -> bool {
+        self.state == CampaignState::Running && self.has_queued
+    }
+}
+
 /// What is to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -44,12 +55,11 @@ pub enum Step {
 impl Pace<'_> {
     /// The next step at `now`, in microseconds since 1970-01-01 UTC.
     pub fn next(&self, now: i64, standing: &Standing) -> Step {
-        let may_dial = standing.state == CampaignState::Running && standing.has_queued;
-        match (may_dial, standing.open) {
-            (false, 0) => Step::Over,
-            (false, _) => Step::WaitForEnd,
-            (true, open) if open >= self.concurrency => Step::WaitForEnd,
-            (true, _) => self.when(now, standing.last_dial_at),
+        match standing.may_dial() {
+            _ if standing.is_over() => Step::Over,
+            false => Step::WaitForEnd,
+            true if standing.open >= self.concurrency => Step::WaitForEnd,
+            true => self.when(now, standing.last_dial_at),
         }
     }
 
