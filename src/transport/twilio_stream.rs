@@ -1,16 +1,19 @@
 //! Twilio Media Streams: the WebSocket of one call.
 //!
 //! [`accept`] answers the upgrade, if it is signed. The actor of the socket stays thin, since the HTTP server
-//! polls it and it freezes, timers and all, when its peer stops reading: bytes in, bytes out, a bounded
-//! mailbox. The call lives beside it, in its own actor.
+//! polls it and it freezes, timers and all, when its peer stops reading: it reads what comes. The call lives
+//! beside it, in its own actor, and writes into a bounded [`outbox`] that goes out behind the actor's back; frames
+//! pass in both directions without an envelope.
 //!
 //! A socket's life: `connected`, then `start` within the time limit, with the token from our own TwiML. Token
 //! valid, call reserved in the directory, token claimed for all nodes: the call starts. Frames that come in
 //! the meantime are kept.
 
+mod body;
 mod door;
-mod port;
+mod outbox;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -18,10 +21,10 @@ use actix_http::ws::{Codec, Item, ProtocolError};
 use actix_web::error::ErrorForbidden;
 use actix_web::http::header::SEC_WEBSOCKET_PROTOCOL;
 use actix_web::{HttpRequest, HttpResponse, web};
-use actix_web_actors::ws::{CloseCode, CloseReason, Message as Frame, WebsocketContext, WsResponseBuilder};
+use actix_web_actors::ws::{CloseCode, CloseReason, Message as Frame, WebsocketContext, handshake_with_protocols};
+use tokio::sync::oneshot;
 
-use crate::actors::call::{CallActor, CallerAudio, DtmfPressed, MarkHeard, MediaClosed};
-use crate::actors::metered::offer;
+use crate::actors::call::{AnsweredCall, CallActor, CallerAudio, DtmfPressed, MarkHeard, MediaClosed};
 use crate::engine::audio::g711::decode_ulaw;
 use crate::engine::audio::{FRAME_MS, Framer, Hz8k};
 use crate::engine::wire::auth::RequestTarget;
@@ -32,13 +35,12 @@ use crate::engine::wire::media_stream::{
 use crate::engine::wire::signature::Payload;
 use crate::telemetry::{Event, Refusal};
 
+use body::{FromCarrier, ToCarrier};
 pub use door::{Admission, Claim, ClaimCall, MakePlan, StreamDoor};
-use port::{StreamPort, ToCarrier};
+use outbox::{Outbox, StreamPort};
 
 /// The only WebSocket subprotocol that Twilio names.
 const SUBPROTOCOL: &str = "audio.twilio.com";
-/// How many messages of the call may wait for the socket: 1.3 s of frames.
-const OUTBOX: usize = 64;
 /// How much of the caller is kept while the call is being admitted: 5 s.
 const EARLY_FRAMES: usize = 250;
 /// In how many pieces one message may come.
@@ -67,18 +69,23 @@ pub async fn accept(
         return Ok(HttpResponse::BadRequest().body(format!("the only subprotocol here is {SUBPROTOCOL}")));
     }
     let codec = Codec::new().max_size(door.max_message_bytes.min(MAX_MESSAGE_BYTES));
-    let stream = TwilioStream::new(door.into_inner());
-    match offered {
-        Some(_) => WsResponseBuilder::new(stream, &request, body).codec(codec).protocols(&[SUBPROTOCOL]).start(),
-        None => WsResponseBuilder::new(stream, &request, body).codec(codec).start(),
-    }
+    let mut response = handshake_with_protocols(&request, &[SUBPROTOCOL])?;
+    let outbox = Outbox::default();
+    let stream = TwilioStream::new(door.into_inner(), outbox.clone());
+    let socket = Box::pin(WebsocketContext::with_codec(stream, FromCarrier(body), codec));
+    Ok(response.streaming(ToCarrier { socket, outbox }))
+}
+
+thread_local! {
+    /// Where the audio of the message is put that is being read.
+    static AUDIO: RefCell<AudioBuffer> = const { RefCell::new(AUDIO_BUFFER) };
 }
 
 /// The actor of one media socket.
 pub struct TwilioStream {
     door: Arc<StreamDoor>,
     state: State,
-    encoder: Option<StreamEncoder>,
+    outbox: Outbox,
     framer: Framer<Hz8k>,
     sequence: SequenceCheck,
     fragments: Vec<u8>,
@@ -86,7 +93,6 @@ pub struct TwilioStream {
     faults: u64,
     senseless: u64,
     refused_frames: u64,
-    message: String,
 }
 
 enum State {
@@ -95,7 +101,7 @@ enum State {
     /// The call is being reserved and claimed.
     Admitting { early: Vec<CallerAudio<Hz8k>> },
     /// The call is alive.
-    Live { call: Addr<CallActor<Hz8k>> },
+    Live { call: AnsweredCall<Hz8k> },
     /// Nothing more is taken.
     Closed,
 }
@@ -103,11 +109,11 @@ enum State {
 type Ctx = WebsocketContext<TwilioStream>;
 
 impl TwilioStream {
-    fn new(door: Arc<StreamDoor>) -> Self {
+    fn new(door: Arc<StreamDoor>, outbox: Outbox) -> Self {
         Self {
             door,
             state: State::Waiting,
-            encoder: None,
+            outbox,
             framer: Framer::default(),
             sequence: SequenceCheck::default(),
             fragments: Vec::new(),
@@ -115,13 +121,15 @@ impl TwilioStream {
             faults: 0,
             senseless: 0,
             refused_frames: 0,
-            message: String::new(),
         }
     }
 
     fn read(&mut self, text: &str, ctx: &mut Ctx) {
-        let mut audio: AudioBuffer = AUDIO_BUFFER;
-        let Received { sequence, message } = match decode(text, &mut audio) {
+        AUDIO.with_borrow_mut(|audio| self.read_into(audio, text, ctx));
+    }
+
+    fn read_into(&mut self, audio: &mut AudioBuffer, text: &str, ctx: &mut Ctx) {
+        let Received { sequence, message } = match decode(text, audio) {
             Ok(received) => received,
             Err(StreamDecodeError::Refused(_)) if matches!(self.state, State::Waiting) => {
                 return self.refuse(Refusal::BadToken, ctx);
@@ -162,33 +170,29 @@ impl TwilioStream {
             Ok(admission) => admission,
             Err(why) => return self.refuse(why, ctx),
         };
-        self.encoder = Some(StreamEncoder::new(&start.stream_sid));
         self.state = State::Admitting { early: Vec::new() };
-        let (door, stream) = (Arc::clone(&self.door), ctx.address());
+        let port = StreamPort::new(StreamEncoder::new(&start.stream_sid), self.outbox.clone(), ctx.address());
+        let (door, (admitted, wait)) = (Arc::clone(&self.door), oneshot::channel());
         // Not a future of this socket's: once the call is claimed it is a call, and its end is told, even if the
         // caller has left by then.
         actix_rt::spawn(async move {
-            let reservation = match door.reserve(&admission).await {
-                Ok(reservation) => reservation,
-                Err(why) => return stream.do_send(Admitted(Err(why))),
-            };
-            let port = StreamPort::new(stream.clone());
-            let call = CallActor::answer((door.plan)(admission, reservation, Box::new(port)));
-            if stream.send(Admitted(Ok(call.clone()))).await.is_err() {
-                call.do_send(MediaClosed { faults: 0, refused_frames: 0 });
-            }
+            let call = door
+                .reserve(&admission)
+                .await
+                .map(|reservation| CallActor::answer((door.plan)(admission, reservation, Box::new(port))));
+            admitted.send(call).ok(); // where the socket is gone, the line's end tells the call
         });
+        ctx.spawn(wait.into_actor(self).map(|admitted, stream, ctx| match admitted {
+            Ok(Ok(call)) => stream.begin(call),
+            Ok(Err(why)) => stream.refuse(why, ctx),
+            Err(_) => stream.close(CloseCode::Error, "the call could not begin", ctx),
+        }));
     }
 
-    fn begin(&mut self, call: Addr<CallActor<Hz8k>>) {
-        match std::mem::replace(&mut self.state, State::Live { call: call.clone() }) {
-            State::Admitting { early } => {
-                for audio in early {
-                    call.do_send(audio); // a few, once: they are the caller's first words
-                }
-            }
-            State::Waiting | State::Live { .. } => {}
-            State::Closed => self.leave(),
+    fn begin(&mut self, call: AnsweredCall<Hz8k>) {
+        if let State::Admitting { early } = &mut self.state {
+            call.line.begin_with(std::mem::take(early));
+            self.state = State::Live { call };
         }
     }
 
@@ -211,7 +215,7 @@ impl TwilioStream {
             let audio = CallerAudio { frame: *frame, carrier_ms };
             carrier_ms = carrier_ms.map(|millis| millis + u64::from(FRAME_MS));
             match state {
-                State::Live { call } => *refused += u64::from(!offer(call, audio)),
+                State::Live { call } => *refused += u64::from(!call.line.offer(audio)),
                 State::Admitting { early } if early.len() < EARLY_FRAMES => early.push(audio),
                 State::Admitting { .. } => *refused += 1,
                 State::Waiting | State::Closed => {}
@@ -225,7 +229,7 @@ impl TwilioStream {
         CallActor<Hz8k>: Handler<M>,
     {
         if let State::Live { call } = &self.state {
-            call.do_send(message);
+            call.address.do_send(message);
         }
     }
 
@@ -276,8 +280,9 @@ impl TwilioStream {
 
     /// Tells the call, once, that its stream is over.
     fn leave(&mut self) {
+        self.outbox.close();
         if let State::Live { call } = std::mem::replace(&mut self.state, State::Closed) {
-            call.do_send(MediaClosed { faults: self.faults, refused_frames: self.refused_frames });
+            call.address.do_send(MediaClosed { faults: self.faults, refused_frames: self.refused_frames });
         }
     }
 }
@@ -298,7 +303,6 @@ impl Actor for TwilioStream {
     type Context = Ctx;
 
     fn started(&mut self, ctx: &mut Ctx) {
-        ctx.set_mailbox_capacity(OUTBOX);
         ctx.run_later(self.door.start_timeout, |stream, ctx| {
             if matches!(stream.state, State::Waiting) {
                 stream.refuse(Refusal::StartTimeout, ctx);
@@ -332,37 +336,16 @@ impl StreamHandler<Result<Frame, ProtocolError>> for TwilioStream {
     }
 }
 
-/// Whether the call begins: it was reserved and claimed, or refused.
+/// The call wants its stream closed.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Admitted(Result<Addr<CallActor<Hz8k>>, Refusal>);
+struct CloseStream;
 
-impl Handler<Admitted> for TwilioStream {
+impl Handler<CloseStream> for TwilioStream {
     type Result = ();
 
-    fn handle(&mut self, Admitted(admitted): Admitted, ctx: &mut Ctx) {
-        match admitted {
-            Ok(call) => self.begin(call),
-            Err(why) => self.refuse(why, ctx),
-        }
-    }
-}
-
-impl Handler<ToCarrier> for TwilioStream {
-    type Result = ();
-
-    fn handle(&mut self, message: ToCarrier, ctx: &mut Ctx) {
-        let Some(encoder) = self.encoder.as_ref().filter(|_| !matches!(self.state, State::Closed)) else { return };
-        self.message.clear();
-        match message {
-            ToCarrier::Frame(mulaw) => encoder.media(&mulaw, &mut self.message),
-            ToCarrier::Mark(mark) => encoder.mark(&mark.to_string(), &mut self.message),
-            ToCarrier::Clear => encoder.clear(&mut self.message),
-            ToCarrier::Close => {
-                self.state = State::Closed; // the call knows: it asked for it
-                return self.close(CloseCode::Normal, "the call is over", ctx);
-            }
-        }
-        ctx.text(self.message.as_str());
+    fn handle(&mut self, CloseStream: CloseStream, ctx: &mut Ctx) {
+        self.state = State::Closed; // the call knows: it asked for it
+        self.close(CloseCode::Normal, "the call is over", ctx);
     }
 }

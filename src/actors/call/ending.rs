@@ -51,7 +51,7 @@ impl<R: VadRate> CallActor<R> {
         if std::mem::replace(&mut self.is_over, true) {
             return;
         }
-        self.clear_timers(ctx);
+        self.audio.playout.clear(now);
         let stats = self.final_stats();
         let call = self.plan.call.clone();
         if let Some(reservation) = self.plan.reservation.take() {
@@ -93,13 +93,6 @@ impl<R: VadRate> CallActor<R> {
             media_faults: self.stats.media_faults,
             ..self.machine.stats().clone()
         }
-    }
-
-    fn clear_timers(&mut self, ctx: &mut Metered<Self>) {
-        for (_, timer) in [self.next_tick.take(), self.next_deadline.take()].into_iter().flatten() {
-            ctx.cancel_future(timer);
-        }
-        self.audio.playout.clear(self.clock.now());
     }
 
     /// The caller's frames stopped, or the carrier no longer reads ours: the stream is as good as closed.
