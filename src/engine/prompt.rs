@@ -1,10 +1,12 @@
 //! The prompt: what the voice agent is told to be. One builder makes it; nobody else can.
 
+use std::sync::Arc;
+
 use crate::engine::ids::BusinessId;
 
-/// The instructions for the voice agent. Only [`PromptBuilder`] makes one, once per call.
+/// The instructions for the voice agent. Only [`PromptBuilder`] makes one, once per call; its clones share the text.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Prompt(String);
+pub struct Prompt(Arc<str>);
 
 impl Prompt {
     /// The whole text, to be sent to the vendor. It is not for logs.
@@ -38,14 +40,15 @@ impl PromptBuilder<'_> {
             "" => "Find out what the caller wants, answer what you know, and offer to take a message.",
             given => given,
         };
-        Prompt(format!(
+        let text = format!(
             "You answer the telephone for {business}. Speak the language {language} unless the caller clearly \
              wants another. Keep each answer to one or two short sentences, as spoken on a telephone: no lists, no \
              markup. Never invent facts about the business. When the conversation is over, say goodbye and call \
              the tool hang_up.\n\n{own}",
             business = self.business,
             language = self.language,
-        ))
+        );
+        Prompt(text.into())
     }
 }
 

@@ -139,7 +139,7 @@ fn session(plan: &Plan, format: AudioFormat, attempt: Attempt) -> Value {
     let mut session = json!({
         "type": "realtime",
         "output_modalities": ["audio"],
-        "instructions": plan.instructions,
+        "instructions": plan.instructions.as_str(),
         "tools": tools::offered(plan.may_transfer),
         "tool_choice": "auto",
     });

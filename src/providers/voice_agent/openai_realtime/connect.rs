@@ -52,7 +52,6 @@ pub enum OpenAiSetupError {
 }
 
 /// Everything that a connection needs, made once.
-#[derive(Clone)]
 pub(super) struct Gate {
     address: Url,
     authorization: HeaderValue,
@@ -92,7 +91,7 @@ impl Gate {
     }
 
     /// Opens a socket, within `limit`.
-    pub(super) async fn open(self, limit: Duration) -> Result<Opened, NotOpened> {
+    pub(super) async fn open(self: Arc<Self>, limit: Duration) -> Result<Opened, NotOpened> {
         match tokio::time::timeout(limit, self.connect()).await {
             Ok(Ok((socket, answer))) => Ok(Opened { socket, vendor_time: vendor_time(&answer) }),
             Ok(Err(error)) => Err(not_opened(&error)),
@@ -100,9 +99,9 @@ impl Gate {
         }
     }
 
-    async fn connect(self) -> Result<(Socket, handshake::client::Response), tungstenite::Error> {
+    async fn connect(&self) -> Result<(Socket, handshake::client::Response), tungstenite::Error> {
         let mut request = self.address.as_str().into_client_request()?;
-        request.headers_mut().insert(header::AUTHORIZATION, self.authorization);
+        request.headers_mut().insert(header::AUTHORIZATION, self.authorization.clone());
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER)
             .write_buffer_size(BUFFER)
@@ -110,7 +109,7 @@ impl Gate {
             .max_message_size(Some(LARGEST_MESSAGE))
             .max_frame_size(Some(LARGEST_MESSAGE));
         // Without Nagle: a frame of 20 ms must not wait for the one before it.
-        connect_async_tls_with_config(request, Some(config), true, Some(self.connector)).await
+        connect_async_tls_with_config(request, Some(config), true, Some(self.connector.clone())).await
     }
 }
 

@@ -4,16 +4,19 @@
 //! audio while nobody may have it, the successor that is opened before a session's time is up, the end.
 
 use std::collections::VecDeque;
+use std::future::{Future as _, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::engine::audio::{FRAME, PcmFrame, Rate};
 use crate::engine::call::{AgentCounter, AgentLoss, ResponseOutcome};
 use crate::engine::ids::ResponseId;
-use crate::providers::voice_agent::{AgentBrief, AgentDesk, AgentEvent, AgentInput};
+use crate::providers::voice_agent::{AgentBrief, AgentDesk, AgentEvent, AgentInput, Receiver};
 
 use super::connect::{Gate, NotOpened};
 use super::history::History;
@@ -30,39 +33,39 @@ const OUTBOX: usize = 64;
 const INPUTS_AT_A_TIME: usize = 32;
 
 /// Runs the agent of one call until the call or the vendor ends it.
-pub(super) async fn run<R: Rate>(gate: Gate, settings: Arc<OpenAiSettings>, brief: AgentBrief, desk: AgentDesk<R>) {
+pub(super) async fn run<R: Rate>(
+    gate: Arc<Gate>,
+    settings: Arc<OpenAiSettings>,
+    brief: AgentBrief,
+    desk: AgentDesk<R>,
+) {
     let AgentDesk { mut inputs, events } = desk;
     let mut driver = Driver::new(gate, settings, &brief);
-    loop {
-        let may_read = driver.outbox.len() < OUTBOX;
-        let wake = driver.wake(may_read);
-        tokio::select! {
-            biased;
-            permit = events.reserve(), if !driver.outbox.is_empty() => match permit {
-                Ok(permit) => if let Some(event) = driver.outbox.pop_front() { permit.send(event) },
-                Err(_) => break,
-            },
-            // An unread message counts before the time at which it was due.
-            news = driver.current.next(may_read) => driver.current_said(news),
-            input = inputs.recv() => match input {
-                Some(input) => driver.take(input, &mut inputs),
-                None => break,
-            },
-            news = next_of(&mut driver.next) => driver.next_said(news),
-            () = tokio::time::sleep_until(wake.unwrap_or_else(far)), if wake.is_some() => driver.time_passed(may_read),
-            () = events.closed() => break,
-        }
-        driver.swap_if_quiet();
-        if driver.is_over {
-            break;
+    drop(brief);
+    {
+        let mut alarm = pin!(sleep_until(far()));
+        let mut no_listener = pin!(events.closed());
+        while driver.tell_what_fits(&events) && !driver.is_over {
+            let is_full = !driver.outbox.is_empty();
+            tokio::select! {
+                biased;
+                call_goes_on = poll_fn(|cx| driver.poll(cx, &mut inputs, alarm.as_mut())) => if !call_goes_on { break },
+                place = events.reserve(), if is_full => match (place, driver.outbox.pop_front()) {
+                    (Ok(place), Some(event)) => place.send(event),
+                    _ => break,
+                },
+                () = &mut no_listener => break,
+            }
         }
     }
     driver.finish(inputs, events).await;
 }
 
+type Inputs<R> = Receiver<AgentInput<R>>;
+
 struct Driver<R: Rate> {
-    gate: Gate,
-    plan: Plan,
+    gate: Arc<Gate>,
+    plan: Arc<Plan>,
     current: Leg<R>,
     /// The current session's successor.
     next: Option<Leg<R>>,
@@ -83,12 +86,12 @@ struct Driver<R: Rate> {
 }
 
 impl<R: Rate> Driver<R> {
-    fn new(gate: Gate, settings: Arc<OpenAiSettings>, brief: &AgentBrief) -> Self {
+    fn new(gate: Arc<Gate>, settings: Arc<OpenAiSettings>, brief: &AgentBrief) -> Self {
         let plan = Plan::new(settings, brief);
         let format = plan.settings.audio;
-        let session = Session::new(plan.clone(), format, History::new(&brief.history), 0);
+        let session = Session::new(Arc::clone(&plan), format, History::new(&brief.history), 0);
         Self {
-            current: Leg::dial(gate.clone(), &plan.settings, session),
+            current: Leg::dial(Arc::clone(&gate), &plan.settings, session),
             gate,
             plan,
             next: None,
@@ -101,6 +104,70 @@ impl<R: Rate> Driver<R> {
             letters: None,
             fell_back: false,
             is_over: false,
+        }
+    }
+
+    /// Hands events over as long as the call has room for them. `false`: nobody takes them any more.
+    fn tell_what_fits(&mut self, events: &mpsc::Sender<AgentEvent<R>>) -> bool {
+        while !self.outbox.is_empty() {
+            match events.try_reserve() {
+                Ok(place) => {
+                    if let Some(event) = self.outbox.pop_front() {
+                        place.send(event);
+                    }
+                }
+                Err(TrySendError::Full(())) => break,
+                Err(TrySendError::Closed(())) => return false,
+            }
+        }
+        true
+    }
+
+    /// Does what there is to do, until there is something to tell. `false`: the call is over.
+    fn poll(&mut self, cx: &mut Context<'_>, inputs: &mut Inputs<R>, mut alarm: Pin<&mut Sleep>) -> Poll<bool> {
+        let told = self.outbox.len();
+        loop {
+            let call_goes_on = ready!(self.poll_one(cx, inputs, alarm.as_mut()));
+            self.swap_if_quiet();
+            if !call_goes_on || self.is_over || self.outbox.len() > told {
+                return Poll::Ready(call_goes_on);
+            }
+        }
+    }
+
+    fn poll_one(&mut self, cx: &mut Context<'_>, inputs: &mut Inputs<R>, alarm: Pin<&mut Sleep>) -> Poll<bool> {
+        let may_read = self.outbox.len() < OUTBOX;
+        // An unread message counts before the time at which it was due.
+        if let Poll::Ready(news) = self.current.poll(cx, may_read) {
+            self.current_said(news);
+        } else if let Poll::Ready(input) = inputs.poll_recv(cx) {
+            let Some(input) = input else { return Poll::Ready(false) };
+            self.take(input, cx, inputs);
+        } else if let Some(next) = &mut self.next
+            && let Poll::Ready(news) = next.poll(cx, true)
+        {
+            self.next_said(news);
+        } else {
+            ready!(self.poll_alarm(cx, alarm, may_read));
+            self.time_passed(may_read);
+        }
+        Poll::Ready(true)
+    }
+
+    /// Waits until something may be due. What is due later than it was is found out when the alarm rings: it is set
+    /// anew only for what is due earlier, and not with each message that comes.
+    fn poll_alarm(&self, cx: &mut Context<'_>, mut alarm: Pin<&mut Sleep>, may_read: bool) -> Poll<()> {
+        loop {
+            let due = self.wake(may_read).unwrap_or_else(far);
+            if due < alarm.deadline() {
+                alarm.as_mut().reset(due);
+            }
+            ready!(alarm.as_mut().poll(cx));
+            // Never again by itself; the next round sets it.
+            alarm.as_mut().reset(far());
+            if due <= Instant::now() {
+                return Poll::Ready(());
+            }
         }
     }
 
@@ -138,13 +205,11 @@ impl<R: Rate> Driver<R> {
         }
     }
 
-    fn take(&mut self, first: AgentInput<R>, inputs: &mut mpsc::Receiver<AgentInput<R>>) {
+    fn take(&mut self, first: AgentInput<R>, cx: &mut Context<'_>, inputs: &mut Inputs<R>) {
         self.take_one(first);
         for _ in 1..INPUTS_AT_A_TIME {
-            match inputs.try_recv() {
-                Ok(input) => self.take_one(input),
-                Err(_) => break,
-            }
+            let Poll::Ready(Some(input)) = inputs.poll_recv(cx) else { break };
+            self.take_one(input);
         }
         self.send_audio();
     }
@@ -300,8 +365,8 @@ impl<R: Rate> Driver<R> {
     }
 
     fn open_next(&mut self, format: AudioFormat) {
-        let session = Session::new(self.plan.clone(), format, History::default(), 0);
-        self.next = Some(Leg::dial(self.gate.clone(), &self.plan.settings, session));
+        let session = Session::new(Arc::clone(&self.plan), format, History::default(), 0);
+        self.next = Some(Leg::dial(Arc::clone(&self.gate), &self.plan.settings, session));
     }
 
     fn give_up_next(&mut self) {
@@ -354,7 +419,7 @@ impl<R: Rate> Driver<R> {
     }
 
     /// Tells what is left to tell, as long as the call is there, and closes the sockets.
-    async fn finish(self, mut inputs: mpsc::Receiver<AgentInput<R>>, events: mpsc::Sender<AgentEvent<R>>) {
+    async fn finish(self, mut inputs: Inputs<R>, events: mpsc::Sender<AgentEvent<R>>) {
         let (current, next, outbox, is_over) = (self.current, self.next, self.outbox, self.is_over);
         let telling = async move {
             if is_over {
@@ -377,13 +442,6 @@ impl<R: Rate> Driver<R> {
             }
         };
         tokio::join!(telling, current.close(), closing_next);
-    }
-}
-
-async fn next_of<R: Rate>(next: &mut Option<Leg<R>>) -> Result<News, NotOpened> {
-    match next {
-        Some(next) => next.next(true).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -4,6 +4,7 @@
 //! the call, and calls [`Session::expire`] when [`Session::deadline`] has come.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::audio::Rate;
@@ -55,7 +56,7 @@ pub(super) enum Action<R: Rate> {
 /// One session with the vendor.
 #[derive(Debug)]
 pub(super) struct Session<R: Rate> {
-    plan: Plan,
+    plan: Arc<Plan>,
     phase: Phase,
     /// What we asked for, or found to be so.
     format: AudioFormat,
@@ -80,7 +81,7 @@ type Actions<R> = Vec<Action<R>>;
 
 impl<R: Rate> Session<R> {
     /// A session whose socket has just opened.
-    pub(super) fn new(plan: Plan, format: AudioFormat, history: History, vendors_own: u32) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, format: AudioFormat, history: History, vendors_own: u32) -> Self {
         Self {
             phase: Phase::Opened { until: plan.settings.created_timeout },
             plan,

@@ -115,7 +115,7 @@ fn mismatch(plan: &Plan, format: AudioFormat, echo: &Echo) -> Option<&'static st
         // The vendor may normalise the text; what it must not do is to go on with its own.
         (
             "instructions",
-            plan.instructions.is_empty() || echo.instructions.as_ref().is_some_and(|echo| !echo.is_empty()),
+            plan.instructions.as_str().is_empty() || echo.instructions.as_ref().is_some_and(|echo| !echo.is_empty()),
         ),
     ];
     checks.into_iter().find(|(_, is_right)| !is_right).map(|(field, _)| field)
