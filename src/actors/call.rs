@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
+use crate::actors::lateness;
 use crate::actors::metered::{Metered, MeteredActor};
 use crate::clock::{self, CallClock};
 use crate::engine::audio::{PcmFrame, VadRate};
@@ -204,7 +205,7 @@ impl<R: VadRate> CallActor<R> {
         });
         let due = self.audio.playout.next_due();
         self.next_tick = self.rearmed(self.next_tick, due, ctx, |call, ctx| {
-            call.next_tick = None;
+            call.next_tick.take().into_iter().for_each(|(due, _)| lateness::ticked(call.clock.at(due)));
             call.play_out(ctx);
         });
     }
