@@ -23,6 +23,7 @@ use secrecy::ExposeSecret;
 
 use crate::actors::call_registry::{CallRegistry, Drain, EndAll, LiveCalls};
 use crate::actors::call_status::{CallStatusActor, CallStatusSettings, observe_store};
+use crate::actors::lateness::{self, Overload};
 use crate::actors::metered;
 use crate::clock;
 use crate::config::Config;
@@ -257,6 +258,7 @@ impl Parts {
             telemetry: telemetry.clone(),
         });
         let is_stopping = Arc::new(AtomicBool::new(false));
+        let overload = Arc::new(Overload::default());
         let webhooks = web::Data::new(Webhooks {
             config: Arc::clone(config),
             auth,
@@ -267,16 +269,21 @@ impl Parts {
             registry: registry.clone(),
             status,
             is_stopping: Arc::clone(&is_stopping),
+            overload: Arc::clone(&overload),
             store: self.store.clone(),
             telemetry: telemetry.clone(),
         });
-        let checks = web::Data::new(Checks(checks::checks(self.store.clone(), Arc::clone(&is_stopping))));
+        let checks =
+            web::Data::new(Checks(checks::checks(self.store.clone(), Arc::clone(&is_stopping), Arc::clone(&overload))));
         let figures = web::Data::new(telemetry.clone());
         let workers = match config.http.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             set => set,
         };
+        let max_lateness = Duration::from_millis(config.media.max_lateness_ms.into());
+        // Called once on each thread that carries calls.
         let server = HttpServer::new(move || {
+            lateness::watch(max_lateness, Arc::clone(&overload), &figures);
             App::new()
                 .wrap(from_fn(crate::http::close_to_strangers))
                 .app_data(door.clone())

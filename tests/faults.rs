@@ -16,6 +16,8 @@ mod service;
 mod disks;
 #[path = "faults/outages.rs"]
 mod outages;
+#[path = "faults/overload.rs"]
+mod overload;
 #[path = "faults/processes.rs"]
 mod processes;
 

@@ -6,9 +6,11 @@
 //! | [`call_registry::CallRegistry`] | one | which calls are alive here, and what each ended call left to say |
 //! | [`call_status::CallStatusActor`] | one | the `StatusWriter` |
 //!
-//! All of them run in a [`metered`] context: it counts their mailboxes and catches their panics.
+//! All of them run in a [`metered`] context: it counts their mailboxes and catches their panics. [`lateness`] is no
+//! actor: it watches the threads on which calls live.
 
 pub mod call;
 pub mod call_registry;
 pub mod call_status;
+pub mod lateness;
 pub mod metered;

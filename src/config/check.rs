@@ -257,6 +257,7 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     range("media.token_max_age_s", media.token_max_age_s.into(), 10, 3_600);
     range("media.max_message_bytes", media.max_message_bytes as f64, 4_096, 65_536);
     range("media.idle_timeout_ms", media.idle_timeout_ms.into(), 1_000, 600_000);
+    range("media.max_lateness_ms", media.max_lateness_ms.into(), 0, 1_000);
     ranges
 }
 

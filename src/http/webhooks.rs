@@ -16,6 +16,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::actors::call_registry::{AskFarewell, CallRegistry, CarrierEnded, FarewellOf};
 use crate::actors::call_status::{CallStatusActor, apply_status};
+use crate::actors::lateness::Overload;
 use crate::actors::metered;
 use crate::clock;
 use crate::config::{Business, Config};
@@ -50,6 +51,8 @@ pub struct Webhooks {
     pub status: Addr<CallStatusActor>,
     /// Whether the service takes no new calls any more.
     pub is_stopping: Arc<AtomicBool>,
+    /// Whether live calls are served late, so that no new ones are taken.
+    pub overload: Arc<Overload>,
     /// For reading how a call ended on another node.
     pub store: Store,
     /// Logs and figures.
@@ -81,20 +84,36 @@ pub async fn voice(
     }
     let business = service.config.business_for(call.to.number());
     let Some(business) = business else {
-        service.telemetry.record(Event::CallRefused { why: Refusal::UnknownNumber });
-        let change = StatusChange {
-            status: CallStatus::Rejected,
-            source: CarrierSource::Refusal,
-            reason: Some("nobody is configured for the called number".to_owned()),
-            ..signed.identified(call.change(None, clock::wall_micros()))
-        };
-        note_status(&service, change).await;
+        let change = call.change(None, clock::wall_micros());
+        refuse(&service, Refusal::UnknownNumber, signed.identified(change)).await;
         let words = "We are sorry, this number is not in service. Goodbye.";
         return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
     };
+    if service.overload.is_on() {
+        let change = call.change(Some(business.name.clone()), clock::wall_micros());
+        refuse(&service, Refusal::Overloaded, signed.identified(change)).await;
+        let words = "We are sorry, all our lines are busy. Please call again in a few minutes. Goodbye.";
+        return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
+    }
     let change = signed.identified(call.change(Some(business.name.clone()), clock::wall_micros()));
     note_status(&service, change).await;
     Ok(signed.twiml(connect(&service, &signed, &call, business)))
+}
+
+/// Counts a call that is not taken, and keeps it as rejected.
+async fn refuse(service: &Webhooks, why: Refusal, change: StatusChange) {
+    service.telemetry.record(Event::CallRefused { why });
+    let reason = match why {
+        Refusal::Overloaded => "live calls were served late already",
+        _ => "nobody is configured for the called number",
+    };
+    let change = StatusChange {
+        status: CallStatus::Rejected,
+        source: CarrierSource::Refusal,
+        reason: Some(reason.to_owned()),
+        ..change
+    };
+    note_status(service, change).await;
 }
 
 /// Keeps the change without holding up the call: a row that can't be written now is made by the next event.

@@ -47,6 +47,10 @@ pub enum Event<'a> {
         /// Why.
         why: Refusal,
     },
+    /// A thread's ticks have become too late for more calls.
+    ThreadLate,
+    /// … and are in time again.
+    ThreadInTime,
     /// A webhook was answered.
     WebhookAnswered {
         /// The path.
@@ -178,4 +182,6 @@ pub enum Refusal {
     SecondSocket,
     /// The service is stopping.
     Draining,
+    /// Live calls are served late already.
+    Overloaded,
 }

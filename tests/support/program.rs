@@ -99,6 +99,17 @@ pub struct Running {
 }
 
 impl Running {
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Sends a signal to a process.
+    pub fn signal(pid: u32, signal: &str) {
+        let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {pid}")]).status().unwrap();
+        assert!(sent.success());
+    }
+
     /// Status and body.
     pub fn get(&self, path: &str) -> (u16, String) {
         let mut connection = TcpStream::connect(self.address).unwrap();
@@ -117,8 +128,7 @@ impl Running {
     }
 
     fn stop(&mut self) -> Ended {
-        let killed = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.process.id())]).status().unwrap();
-        assert!(killed.success());
+        Self::signal(self.pid(), "TERM");
         let (ended, wait) = mpsc::channel();
         let reader = self.reader.take().unwrap();
         // Its end closes standard error, which ends the reader.

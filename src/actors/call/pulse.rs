@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use actix::fut::ActorFuture;
 use actix_rt::time::{Sleep, sleep_until};
 
+use crate::actors::lateness;
 use crate::actors::metered::Metered;
 use crate::clock;
 use crate::engine::audio::VadRate;
@@ -86,7 +87,8 @@ impl<R: VadRate> CallActor<R> {
         if is_due(self.machine.next_deadline()) {
             self.tell(Input::Deadline, ctx);
         }
-        if is_due(self.audio.playout.next_due()) {
+        if let Some(due) = self.audio.playout.next_due().filter(|due| *due <= now) {
+            lateness::ticked(self.clock.at(due));
             self.play_out(ctx);
         }
         if self.watch_at <= now {

@@ -13,13 +13,14 @@
 //! * [`vendor`] is the voice agent's vendor. What it says is stamped ([`stamp`]), so that what is heard can be
 //!   checked to the sample ([`sequence`]) and timed from the vendor's mouth to the caller's ear.
 //! * [`frame`], [`media`], [`upgrade`] are the wire: the storm's own, shared with nobody, made to cost little.
-//! * [`process`] reads what the server costs, [`spawn`] starts it, [`floor`] is what it is compared with.
+//! * [`process`] reads what the server costs, [`figures`] what it says of itself, [`spawn`] starts it, [`floor`] is what it is compared with.
 //! * [`stats`] and [`spread`] count; [`report`], [`slo`], [`render`], [`progress`] tell.
 
 pub mod args;
 mod caller;
 mod chance;
 mod ear;
+mod figures;
 mod fleet;
 mod floor;
 mod frame;

@@ -48,6 +48,7 @@ label!(Refusal, "reason", {
     BadToken => "bad_token",
     SecondSocket => "second_socket",
     Draining => "draining",
+    Overloaded => "overloaded",
 });
 label!(FrameDrop, "reason", {
     MailboxFull => "mailbox_full",
