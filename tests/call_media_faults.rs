@@ -136,6 +136,22 @@ async fn a_message_may_come_in_fragments_and_none_may_be_endless() {
 }
 
 #[tokio::test]
+async fn a_message_in_fragments_may_be_no_longer_than_any_other() {
+    let service = Service::with(|config| config.media.max_message_bytes = 4_096);
+    let ringing = ring(&service).await;
+    let custom = json!({ "customParameters": { "token": token(&ringing) } });
+    let start = start(&service, &ringing.call.call_sid, custom);
+    let mut stream = RawStream::open(&service, ringing.stream().unwrap()).await;
+    stream.in_fragments(&start.to_string(), 3).await;
+    stream.hears_the_agent().await;
+    stream.without_an_end(&"x".repeat(3_000), 2).await;
+    assert_eq!(stream.close_code().await, Some(TOO_BIG));
+    service.settled(&ringing.call.call_sid).await;
+    assert_eq!(service.metric("media_faults_total{kind=\"oversized\"}"), 1.0);
+    service.stops_at_once().await;
+}
+
+#[tokio::test]
 async fn a_socket_on_which_nothing_makes_sense_is_closed_and_its_call_ends() {
     let service = Service::start();
     let oversized = async {
