@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
 use raw_stream::RawStream;
 use serde_json::{Value, json};
-use service::{CALLED, CALLER, PATIENCE, Service, ms};
+use service::{CALLED, CALLER, PATIENCE, Service, TRANSFER_TO, ms};
 use trunkline::cli::demo::twilio::{
     CallIdentity, CallReport, CarrierError, EndedBy, PhoneCall, Ringing, Signature, StreamOptions, Verb, fresh_sid,
 };
@@ -298,6 +298,30 @@ async fn a_token_opens_one_stream_on_all_nodes() {
     assert_eq!((first.metric("calls_begun_total"), second.metric("calls_begun_total")), (1.0, 0.0));
     let facts = second.facts(&ringing.call.call_sid).await;
     assert_eq!((facts.status(), facts.turns.len()), ("completed", 1), "both nodes tell the same of it");
+    first.stops_at_once().await;
+    second.stops_at_once().await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_used_again_does_not_change_what_another_node_tells_the_carrier() {
+    let first = Service::with(|config| config.business[0].transfer_to = Some(TRANSFER_TO.parse().unwrap()));
+    let second = first.second_node();
+    let ringing = ring(&first).await;
+    let parameters = ringing.stream().unwrap().parameters.clone();
+    let call = ringing.clone().connect(StreamOptions::default()).await.unwrap();
+    call.wait_until_agent_has_spoken_for(ms(300), PATIENCE).await.unwrap();
+    let there = second.carrier.ring(ringing.call.clone()).await.unwrap();
+    let options = StreamOptions { parameters: Some(parameters), ..StreamOptions::default() };
+    let replayed = there.connect(options).await.unwrap();
+    let closed = replayed.wait_for("the refusal", PATIENCE, |_, _| None::<()>).await;
+    assert!(matches!(closed, Err(CarrierError::StreamEnded { .. })), "{closed:?}");
+
+    call.press('0');
+    let handed_over = vec![Verb::Dial(TRANSFER_TO.to_owned())];
+    let (report, facts) = first.ended(call).await;
+    assert_eq!((facts.cause(), &report.farewell), (HangupCause::Transferred, &handed_over));
+    let asked_there = replayed.ended(PATIENCE).await.unwrap();
+    assert_eq!(asked_there.farewell, handed_over, "whichever node the carrier asks");
     first.stops_at_once().await;
     second.stops_at_once().await;
 }

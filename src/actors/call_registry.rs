@@ -41,6 +41,12 @@ impl Reservation {
         self.end(farewell);
     }
 
+    /// The call is another node's: it was never here, and only that node knows how it ends.
+    pub fn withdraw(mut self) {
+        self.has_ended = true;
+        order(&self.registry, CallWithdrawn(self.call.clone()));
+    }
+
     fn end(&mut self, farewell: Farewell) {
         if !std::mem::replace(&mut self.has_ended, true) {
             order(&self.registry, CallEnded { call: self.call.clone(), farewell });
@@ -68,6 +74,10 @@ struct CallEnded {
     call: CallSid,
     farewell: Farewell,
 }
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct CallWithdrawn(CallSid);
 
 /// What the carrier is to be told after a call's media stream has ended.
 #[derive(Message)]
@@ -233,6 +243,17 @@ impl Handler<CallEnded> for CallRegistry {
         self.alive -= 1;
         self.ended.push_back((clock::now(), call.clone()));
         self.calls.insert(call, Entry::Ended { farewell, end_seen });
+    }
+}
+
+impl Handler<CallWithdrawn> for CallRegistry {
+    type Result = ();
+
+    fn handle(&mut self, CallWithdrawn(call): CallWithdrawn, _: &mut Metered<Self>) {
+        if matches!(self.calls.get(&call), Some(Entry::Reserved { .. })) {
+            self.calls.remove(&call);
+            self.alive -= 1;
+        }
     }
 }
 
