@@ -152,6 +152,27 @@ async fn a_message_in_fragments_may_be_no_longer_than_any_other() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_pressed_while_the_call_is_let_in_is_not_lost() {
+    let service = Service::start();
+    let ringing = ring(&service).await;
+    let custom = json!({ "customParameters": { "token": token(&ringing) } });
+    let start = start(&service, &ringing.call.call_sid, custom);
+    let key = |digit: &str| json!({ "event": "dtmf", "dtmf": { "track": "inbound_track", "digit": digit } });
+    let mut stream = RawStream::open(&service, ringing.stream().unwrap()).await;
+    let audio = media(&[0xFF; 160]);
+    let messages = [key("1"), start, audio.clone(), key("2"), audio, key("3")];
+    stream.at_once(&messages.map(|message| message.to_string())).await;
+    stream.hears_the_agent().await;
+    drop(stream);
+    let facts = service.settled(&ringing.call.call_sid).await;
+    assert_eq!((facts.count("dtmf"), facts.stats().caller_frames), (2, 2));
+    let keys = facts.outputs("PassDtmf");
+    assert!(keys[0].1.contains("'2'") && keys[1].1.contains("'3'"), "{keys:?}");
+    assert_eq!(service.metric("media_faults_total{kind=\"key_before_start\"}"), 1.0);
+    service.stops_at_once().await;
+}
+
+#[tokio::test]
 async fn a_socket_on_which_nothing_makes_sense_is_closed_and_its_call_ends() {
     let service = Service::start();
     let oversized = async {

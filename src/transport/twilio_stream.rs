@@ -5,8 +5,8 @@
 //! mailbox. The call lives beside it, in its own actor.
 //!
 //! A socket's life: `connected`, then `start` within the time limit, with the token from our own TwiML. Token
-//! valid, call reserved in the directory, token claimed for all nodes: the call starts. Frames that come in
-//! the meantime are kept.
+//! valid, call reserved in the directory, token claimed for all nodes: the call starts. Frames and keys that
+//! come in the meantime are kept, in their order.
 
 mod door;
 mod port;
@@ -24,6 +24,7 @@ use crate::actors::call::{CallActor, CallerAudio, DtmfPressed, MarkHeard, MediaC
 use crate::actors::metered::offer;
 use crate::engine::audio::g711::decode_ulaw;
 use crate::engine::audio::{FRAME_MS, Framer, Hz8k};
+use crate::engine::ids::{Digit, Mark};
 use crate::engine::wire::auth::RequestTarget;
 use crate::engine::wire::media_stream::{
     AUDIO_BUFFER, AudioBuffer, MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES, Received, Sequence, SequenceCheck,
@@ -41,6 +42,8 @@ const SUBPROTOCOL: &str = "audio.twilio.com";
 const OUTBOX: usize = 64;
 /// How much of the caller is kept while the call is being admitted: 5 s.
 const EARLY_FRAMES: usize = 250;
+/// … and so many keys behind them: more than anybody presses in that time.
+const EARLY_KEYS: usize = 50;
 /// In how many pieces one message may come.
 const MOST_FRAGMENTS: usize = 64;
 /// How many messages that make no sense are borne before the socket is closed.
@@ -93,11 +96,17 @@ enum State {
     /// `start` has not come yet.
     Waiting,
     /// The call is being reserved and claimed.
-    Admitting { early: Vec<CallerAudio<Hz8k>> },
+    Admitting { early: Vec<Early> },
     /// The call is alive.
     Live { call: Addr<CallActor<Hz8k>> },
     /// Nothing more is taken.
     Closed,
+}
+
+/// What the caller did before the call was there.
+enum Early {
+    Audio(CallerAudio<Hz8k>),
+    Key(Digit),
 }
 
 type Ctx = WebsocketContext<TwilioStream>;
@@ -141,10 +150,10 @@ impl TwilioStream {
             }
             StreamMessage::Media(_) => self.fault("outbound_track", ctx),
             StreamMessage::Mark { name } => match name.parse() {
-                Ok(mark) => self.tell(MarkHeard(mark)),
+                Ok(mark) => self.mark(mark),
                 Err(_) => self.fault("unknown_mark", ctx),
             },
-            StreamMessage::Dtmf { digit } => self.tell(DtmfPressed(digit)),
+            StreamMessage::Dtmf { digit } => self.press(digit, ctx),
             StreamMessage::Start(start) => self.start(*start, ctx),
             StreamMessage::Stop => self.close(CloseCode::Normal, "the call is over", ctx),
             StreamMessage::Connected { .. } => {}
@@ -183,8 +192,12 @@ impl TwilioStream {
     fn begin(&mut self, call: Addr<CallActor<Hz8k>>) {
         match std::mem::replace(&mut self.state, State::Live { call: call.clone() }) {
             State::Admitting { early } => {
-                for audio in early {
-                    call.do_send(audio); // a few, once: they are the caller's first words
+                // A few, once: they are the caller's first words.
+                for early in early {
+                    match early {
+                        Early::Audio(audio) => call.do_send(audio),
+                        Early::Key(digit) => call.do_send(DtmfPressed(digit)),
+                    }
                 }
             }
             State::Waiting | State::Live { .. } => {}
@@ -212,20 +225,27 @@ impl TwilioStream {
             carrier_ms = carrier_ms.map(|millis| millis + u64::from(FRAME_MS));
             match state {
                 State::Live { call } => *refused += u64::from(!offer(call, audio)),
-                State::Admitting { early } if early.len() < EARLY_FRAMES => early.push(audio),
+                State::Admitting { early } if early.len() < EARLY_FRAMES => early.push(Early::Audio(audio)),
                 State::Admitting { .. } => *refused += 1,
                 State::Waiting | State::Closed => {}
             }
         });
     }
 
-    fn tell<M>(&mut self, message: M)
-    where
-        M: Message<Result = ()> + Send + 'static,
-        CallActor<Hz8k>: Handler<M>,
-    {
+    fn press(&mut self, digit: Digit, ctx: &mut Ctx) {
+        match &mut self.state {
+            State::Live { call } => call.do_send(DtmfPressed(digit)),
+            State::Admitting { early } if early.len() < EARLY_FRAMES + EARLY_KEYS => early.push(Early::Key(digit)),
+            State::Admitting { .. } => self.fault("too_many_keys", ctx),
+            State::Waiting => self.fault("key_before_start", ctx),
+            State::Closed => {}
+        }
+    }
+
+    /// Before the call is there, nothing of it can have been heard.
+    fn mark(&self, mark: Mark) {
         if let State::Live { call } = &self.state {
-            call.do_send(message);
+            call.do_send(MarkHeard(mark));
         }
     }
 
