@@ -160,6 +160,16 @@ async fn a_vendor_that_stalls_in_the_middle_of_a_sentence_is_replaced_whether_th
 }
 
 #[tokio::test]
+async fn a_vendor_that_calls_nothing_but_tools_is_covered_for_and_given_up() {
+    let calls = Answer { texts: Vec::new(), ..Answer::default() }.calling("open_the_door", "{}");
+    let (ended, fake) = with_answers(vec![calls], None, steep).await;
+    assert_apology(&ended);
+    assert_eq!(counts(&ended, Phrase::Filler), 1, "{}", ended.journal);
+    let asked = fake.sessions()[0].heard_of("response.create").len();
+    assert!(asked <= 7, "{asked} requests\n{}", ended.journal);
+}
+
+#[tokio::test]
 async fn a_session_that_breaks_in_the_middle_of_a_sentence_is_replaced_and_knows_what_was_said() {
     let breaks = Answer::saying("We open at nine in the morning.").then(3, Then::Drop);
     let (ended, fake) = with_answers(vec![breaks, Answer::saying(SORRY)], Some(SORRY), |_| {}).await;

@@ -71,6 +71,10 @@ impl CallMachine {
             Some(entry) if entry.received.is_zero() => {
                 let was_the_agents = entry.origin != Origin::Engine;
                 self.ledger.settle(response);
+                if was_the_agents && outcome == ResponseOutcome::Completed {
+                    self.agent_turns_in_a_row += 1;
+                    self.last_turn_was_silent = true;
+                }
                 if was_the_agents && outcome != ResponseOutcome::Cancelled {
                     self.ask_again();
                 }
@@ -167,7 +171,7 @@ impl CallMachine {
             }
             Err(complaint) => {
                 out.push(Output::AnswerTool { call_id: call.call_id, result: ToolResult::Refused(complaint) });
-                self.owe(now, Ask::Answer);
+                self.owe_still(now);
                 self.ask_if_due(now, out);
             }
         }

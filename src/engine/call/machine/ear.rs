@@ -80,6 +80,7 @@ impl CallMachine {
         self.playout_ended_at = Some(now);
         if entry.origin != Origin::Engine {
             self.agent_turns_in_a_row += 1;
+            self.last_turn_was_silent = false;
         }
         self.store_agent_turn(&entry, false, out);
         self.end_if_drained(now, out);

@@ -248,6 +248,45 @@ fn only_the_response_that_was_asked_for_pays_what_is_owed() {
 }
 
 #[test]
+fn an_agent_that_does_nothing_but_call_tools_is_covered_for_and_given_up() {
+    for millis in [50, 400, 1_500] {
+        let mut call = TestCall::greeted();
+        call.caller_says("Connect me.");
+        let (asked_at, mut answered) = (call.now, 1);
+        while !call.has_said(Phrase::Apology) {
+            call.after(millis).tell(Input::Deadline);
+            let asked = call.asked();
+            if asked.len() > answered {
+                let (response, _) = asked[asked.len() - 1];
+                answered = asked.len();
+                call.tell(Input::ResponseStarted(response)).tell(tool(Tool::Unusable { complaint: "no".into() }));
+                call.tell(Input::ResponseEnded { response, outcome: ResponseOutcome::Completed });
+            }
+            assert!(call.now.since(asked_at) < Duration::from_secs(11), "{millis}: {:?}", call.said());
+        }
+        assert!(call.has_said(Phrase::Filler), "{millis}");
+        assert!(call.asked().len() <= 7, "{millis}: {} requests", call.asked().len());
+    }
+}
+
+#[test]
+fn an_agent_that_speaks_again_and_again_leaves_the_floor_to_the_caller() {
+    let mut call = TestCall::greeted();
+    call.caller_says("Connect me.");
+    while let Some((response, _)) = call.asked().last().cloned().filter(|_| call.asked().len() <= 20) {
+        call.agent_speaks_on(response, "I am trying.", 600).tell(tool(Tool::Unusable { complaint: "no".into() }));
+        let asked = call.asked().len();
+        call.is_heard(response);
+        if call.asked().len() == asked {
+            break;
+        }
+    }
+    assert_eq!(call.asked().len(), 7, "the greeting, five, and one that was asked for before the fifth was heard");
+    call.run_to_deadline();
+    assert!(!call.has_said(Phrase::Filler) && !call.has_said(Phrase::Apology), "nothing is owed");
+}
+
+#[test]
 fn a_silent_caller_is_asked_twice_then_told_goodbye() {
     let mut call = TestCall::greeted();
     for _ in 0..2 {

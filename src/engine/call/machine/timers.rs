@@ -42,7 +42,7 @@ impl CallMachine {
         let Some(owed) = self.owed.as_mut() else { return };
         let silence = &self.settings.silence;
         if is_heard {
-            owed.since = now; // nobody is silent yet: the speech that is owed comes behind this
+            (owed.since, owed.step) = (now, Step::Filler); // nobody is silent yet: what is owed comes behind this
             return self.deadlines.set(Timer::OwedSpeech, now + ms(silence.filler_after_ms));
         }
         let (since, step) = (owed.since, owed.step);
