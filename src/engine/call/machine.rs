@@ -24,6 +24,7 @@ use super::stats::CallStats;
 
 use asking::Owed;
 use caller::Caller;
+use ear::Sound;
 use ending::Ending;
 
 /// The rules of one call.
@@ -42,6 +43,7 @@ pub struct CallMachine {
     answered_at: CallTime,
     last_barge_in: Option<CallTime>,
     playout_ended_at: Option<CallTime>,
+    sound: Sound,
     agent_turns_in_a_row: u32,
     last_turn_was_silent: bool,
     reprompts: u32,
@@ -82,6 +84,7 @@ impl CallMachine {
             answered_at: CallTime::START,
             last_barge_in: None,
             playout_ended_at: None,
+            sound: Sound::default(),
             agent_turns_in_a_row: 0,
             last_turn_was_silent: false,
             reprompts: 0,
@@ -124,7 +127,7 @@ impl CallMachine {
             Input::AgentReady { detects_turns } => self.agent_ready(now, detects_turns, out),
             Input::AgentLost(loss) => self.agent_lost(now, loss, out),
             Input::ResponseStarted(response) => self.response_started(response, out),
-            Input::AgentAudio { response, length } => self.agent_audio(response, length, out),
+            Input::AgentAudio { response, length } => self.agent_audio(now, response, length, out),
             Input::AgentText { response, text } => self.agent_text(response, &text),
             Input::ResponseEnded { response, outcome } => self.response_ended(now, response, outcome, out),
             Input::CallerSpeechStarted { by, ago } => self.caller_started(now, by, now - ago, out),

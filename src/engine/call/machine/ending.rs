@@ -31,6 +31,7 @@ impl CallMachine {
 
     pub(super) fn end_after_last_words(&mut self, now: CallTime, ending: Ending, out: &mut Vec<Output>) {
         self.owe_nothing();
+        self.deadlines.clear(Timer::RanDry);
         self.ending = Some(ending);
         self.deadlines.set(Timer::Drain, now + ms(self.settings.limits.drain_ms));
         self.end_if_drained(now, out);

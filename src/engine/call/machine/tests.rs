@@ -233,6 +233,74 @@ fn an_utterance_whose_listener_is_lost_is_over_and_owed_an_answer() {
     assert_eq!(call.asked(), [(R2, Ask::Again)]);
 }
 
+/// The agent has said half a sentence, all of it was heard, and no more comes.
+fn stuck_in_a_sentence() -> (TestCall, CallTime) {
+    let mut call = TestCall::greeted();
+    call.caller_says("When do you open?").agent_speaks_on(R2, "We open at", 600).hears(R2, 600);
+    let dry_at = call.now;
+    call.clear_log();
+    (call, dry_at)
+}
+
+#[test]
+fn an_agent_that_falls_silent_in_a_sentence_is_covered_for_asked_again_and_given_up() {
+    let (mut call, dry_at) = stuck_in_a_sentence();
+    while !call.has_said(Phrase::Filler) {
+        call.run_to_deadline();
+    }
+    assert_eq!(call.now.since(dry_at), ms(2_500));
+    let filler = call.phrase(Phrase::Filler);
+    call.agent_speaks(filler, "", 800).is_heard(filler);
+    while call.asked().is_empty() {
+        call.run_to_deadline();
+    }
+    assert_eq!(call.now.since(dry_at), ms(5_000));
+    assert!(call.said().contains(&Output::CancelResponse(R2)));
+    assert_eq!(call.asked(), [(ResponseId::from_engine(4), Ask::Again)]);
+    // What had been heard is a turn, like any other.
+    call.tell(Input::MarkSent(mark(R2, 600, true))).tell(Input::MarkHeard(mark(R2, 600, true)));
+    assert_eq!(call.turns().last().unwrap(), "agent: We open at");
+    // The next session never gets ready.
+    call.after(1_000).tell(Input::AgentLost(AgentLoss::Stalled));
+    while !call.has_said(Phrase::Apology) {
+        call.run_to_deadline();
+    }
+    assert_eq!(call.now.since(dry_at), ms(9_000));
+}
+
+#[test]
+fn an_agent_that_goes_on_after_a_pause_owes_nothing_for_it() {
+    let (mut call, dry_at) = stuck_in_a_sentence();
+    call.after(2_500).tell(Input::Deadline);
+    let filler = call.phrase(Phrase::Filler);
+    call.agent_speaks(filler, "", 800).is_heard(filler);
+    call.tell(Input::AgentAudio { response: R2, length: ms(4_000) }).clear_log();
+    while call.now.since(dry_at) < ms(7_000) {
+        call.after(100).tell(Input::Deadline);
+    }
+    assert!(call.said().iter().all(|output| matches!(output, Output::StoreTurn(_))), "{:?}", call.said());
+}
+
+#[test]
+fn a_sentence_that_is_heard_out_leaves_nothing_owed() {
+    let (mut call, _) = stuck_in_a_sentence();
+    call.after(1_000).tell(Input::ResponseEnded { response: R2, outcome: ResponseOutcome::Completed });
+    call.tell(Input::MarkSent(mark(R2, 600, true))).tell(Input::MarkHeard(mark(R2, 600, true)));
+    call.after(2_000).tell(Input::Deadline);
+    assert!(matches!(call.said(), [Output::FinishPlayout(_), Output::StoreTurn(_)]), "{:?}", call.said());
+}
+
+#[test]
+fn speech_that_broke_off_is_owed_since_its_last_sound() {
+    let (mut call, dry_at) = stuck_in_a_sentence();
+    call.after(2_000).tell(Input::AgentLost(AgentLoss::Dropped));
+    call.tell(Input::MarkSent(mark(R2, 600, true))).tell(Input::MarkHeard(mark(R2, 600, true)));
+    while !call.has_said(Phrase::Filler) {
+        call.run_to_deadline();
+    }
+    assert_eq!(call.now.since(dry_at), ms(2_500));
+}
+
 #[test]
 fn only_the_response_that_was_asked_for_pays_what_is_owed() {
     let mut call = TestCall::greeted();
