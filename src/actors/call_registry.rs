@@ -82,7 +82,12 @@ struct CallWithdrawn(CallSid);
 /// What the carrier is to be told after a call's media stream has ended.
 #[derive(Message)]
 #[rtype(result = "FarewellOf")]
-pub struct AskFarewell(pub CallSid);
+pub struct AskFarewell {
+    /// Which call.
+    pub call: CallSid,
+    /// Whether the carrier says that the call is over, and not its stream alone.
+    pub is_over: bool,
+}
 
 /// The registry's knowledge of a call whose stream has ended.
 #[derive(Clone, Debug, PartialEq, Eq, MessageResponse)]
@@ -260,12 +265,15 @@ impl Handler<CallWithdrawn> for CallRegistry {
 impl Handler<AskFarewell> for CallRegistry {
     type Result = FarewellOf;
 
-    fn handle(&mut self, AskFarewell(call): AskFarewell, _: &mut Metered<Self>) -> FarewellOf {
+    fn handle(&mut self, AskFarewell { call, is_over }: AskFarewell, _: &mut Metered<Self>) -> FarewellOf {
         match self.calls.get_mut(&call) {
             None => FarewellOf::Unknown,
             Some(Entry::Reserved { .. }) => FarewellOf::Alive,
-            Some(Entry::Alive { hang_up, .. }) => {
-                hang_up.do_send(HangUp(HangupCause::CallerHungUp)); // its stream is over, and it does not know yet
+            Some(Entry::Alive { hang_up, end_seen }) => {
+                // Its stream is over, and it does not know yet; the carrier does, and goes on by our answer.
+                let cause = if is_over { HangupCause::CallerHungUp } else { HangupCause::StreamLost };
+                end_seen.do_send(EndSeen);
+                hang_up.do_send(HangUp(cause));
                 FarewellOf::Alive
             }
             Some(Entry::Ended { farewell, end_seen }) => {

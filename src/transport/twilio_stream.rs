@@ -11,6 +11,8 @@
 mod door;
 mod port;
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -20,7 +22,7 @@ use actix_web::http::header::SEC_WEBSOCKET_PROTOCOL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{CloseCode, CloseReason, Message as Frame, WebsocketContext, WsResponseBuilder};
 
-use crate::actors::call::{CallActor, CallerAudio, DtmfPressed, MarkHeard, MediaClosed};
+use crate::actors::call::{CallActor, CallerAudio, DtmfPressed, MarkHeard, MediaClosed, StreamEnd};
 use crate::actors::metered::offer;
 use crate::engine::audio::g711::decode_ulaw;
 use crate::engine::audio::{FRAME_MS, Framer, Hz8k};
@@ -81,6 +83,8 @@ pub async fn accept(
 pub struct TwilioStream {
     door: Arc<StreamDoor>,
     state: State,
+    /// How the stream is over, if it is: lost, until the carrier says that it is over. Outlives the socket.
+    end: Rc<Cell<StreamEnd>>,
     encoder: Option<StreamEncoder>,
     framer: Framer<Hz8k>,
     sequence: SequenceCheck,
@@ -116,6 +120,7 @@ impl TwilioStream {
         Self {
             door,
             state: State::Waiting,
+            end: Rc::new(Cell::new(StreamEnd::Lost)),
             encoder: None,
             framer: Framer::default(),
             sequence: SequenceCheck::default(),
@@ -155,7 +160,10 @@ impl TwilioStream {
             },
             StreamMessage::Dtmf { digit } => self.press(digit, ctx),
             StreamMessage::Start(start) => self.start(*start, ctx),
-            StreamMessage::Stop => self.close(CloseCode::Normal, "the call is over", ctx),
+            StreamMessage::Stop => {
+                self.end.set(StreamEnd::CallerLeft);
+                self.close(CloseCode::Normal, "the call is over", ctx);
+            }
             StreamMessage::Connected { .. } => {}
             StreamMessage::Unknown { .. } => self.fault("unknown_event", ctx),
         }
@@ -173,7 +181,7 @@ impl TwilioStream {
         };
         self.encoder = Some(StreamEncoder::new(&start.stream_sid));
         self.state = State::Admitting { early: Vec::new() };
-        let (door, stream) = (Arc::clone(&self.door), ctx.address());
+        let (door, stream, end) = (Arc::clone(&self.door), ctx.address(), Rc::clone(&self.end));
         // Not a future of this socket's: once the call is claimed it is a call, and its end is told, even if the
         // caller has left by then.
         actix_rt::spawn(async move {
@@ -184,7 +192,7 @@ impl TwilioStream {
             let port = StreamPort::new(stream.clone());
             let call = CallActor::answer((door.plan)(admission, reservation, Box::new(port)));
             if stream.send(Admitted(Ok(call.clone()))).await.is_err() {
-                call.do_send(MediaClosed { faults: 0, refused_frames: 0 });
+                call.do_send(MediaClosed { end: end.get(), faults: 0, refused_frames: 0 });
             }
         });
     }
@@ -298,7 +306,8 @@ impl TwilioStream {
     /// Tells the call, once, that its stream is over.
     fn leave(&mut self) {
         if let State::Live { call } = std::mem::replace(&mut self.state, State::Closed) {
-            call.do_send(MediaClosed { faults: self.faults, refused_frames: self.refused_frames });
+            let (end, faults, refused_frames) = (self.end.get(), self.faults, self.refused_frames);
+            call.do_send(MediaClosed { end, faults, refused_frames });
         }
     }
 }
@@ -340,7 +349,12 @@ impl StreamHandler<Result<Frame, ProtocolError>> for TwilioStream {
             Ok(Frame::Continuation(item)) => self.fragment(item, ctx),
             Ok(Frame::Ping(bytes)) => ctx.pong(&bytes),
             Ok(Frame::Pong(_) | Frame::Nop) => {}
-            Ok(Frame::Close(_)) => self.close(CloseCode::Normal, "", ctx),
+            Ok(Frame::Close(reason)) => {
+                if reason.is_some_and(|reason| reason.code == CloseCode::Normal) {
+                    self.end.set(StreamEnd::CallerLeft);
+                }
+                self.close(CloseCode::Normal, "", ctx);
+            }
             Err(ProtocolError::Overflow) => {
                 self.fault("oversized", ctx);
                 self.close(CloseCode::Size, "the message is too long", ctx);

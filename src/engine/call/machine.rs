@@ -99,6 +99,7 @@ impl CallMachine {
         match (self.phase, input) {
             (Phase::Ended, _) => {}
             (_, Input::MediaClosed) => self.end(now, HangupCause::CallerHungUp, Farewell::HangUp, out),
+            (_, Input::StreamLost) => self.stream_lost(now, out),
             (_, Input::HangUp(cause)) => self.end(now, cause, Farewell::HangUp, out),
             (Phase::Ringing, Input::Answered) => self.answered(now, out),
             (Phase::Ringing, _) => self.ignore(),
@@ -140,7 +141,7 @@ impl CallMachine {
             Input::MarkSent(mark) => self.mark_sent(now, mark),
             Input::MarkHeard(mark) => self.mark_heard(now, mark, out),
             Input::Deadline => self.expire(now, out),
-            Input::Answered | Input::MediaClosed | Input::HangUp(_) => self.ignore(),
+            Input::Answered | Input::MediaClosed | Input::StreamLost | Input::HangUp(_) => self.ignore(),
         }
     }
 

@@ -50,6 +50,16 @@ impl CallMachine {
         }
     }
 
+    /// Nothing can be said on this stream any more. What the call was about to end with is done; else the carrier
+    /// apologises.
+    pub(super) fn stream_lost(&mut self, now: CallTime, out: &mut Vec<Output>) {
+        let (cause, farewell) = match self.ending.take() {
+            Some(ending) => (ending.cause, ending.farewell),
+            None => (HangupCause::StreamLost, Farewell::Apologise),
+        };
+        self.end(now, cause, farewell, out);
+    }
+
     pub(super) fn end(&mut self, now: CallTime, cause: HangupCause, farewell: Farewell, out: &mut Vec<Output>) {
         let was_answered = self.phase == Phase::Talking;
         while let Some(id) = self.ledger.entries().first().map(|entry| entry.id) {

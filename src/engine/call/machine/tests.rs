@@ -370,6 +370,30 @@ fn a_silent_caller_is_asked_twice_then_told_goodbye() {
 }
 
 #[test]
+fn a_stream_that_is_lost_is_apologised_for_unless_the_call_was_about_to_end() {
+    let own: PhoneNumber = "+15550100".parse().unwrap();
+    let call = || {
+        let settings = CallSettings { transfer_to: Some(own.clone()), ..CallSettings::default() };
+        let mut call = TestCall::greeted_with(settings);
+        call.caller_says("Hello?").agent_speaks_on(R2, "One moment.", 1_000);
+        call
+    };
+    let end = |call: &TestCall| match call.log.last() {
+        Some(Output::EndCall { cause, farewell }) => (*cause, farewell.clone()),
+        other => panic!("{other:?}"),
+    };
+    let mut talking = call();
+    talking.tell(Input::StreamLost);
+    assert_eq!(end(&talking), (HangupCause::StreamLost, Farewell::Apologise));
+    let mut left = call();
+    left.tell(Input::MediaClosed);
+    assert_eq!(end(&left), (HangupCause::CallerHungUp, Farewell::HangUp));
+    let mut handing_over = call();
+    handing_over.tell(tool(Tool::Transfer(None))).tell(Input::StreamLost);
+    assert_eq!(end(&handing_over), (HangupCause::Transferred, Farewell::Dial(own.clone())));
+}
+
+#[test]
 fn goodbye_is_heard_before_the_line_closes() {
     let mut call = TestCall::greeted();
     call.caller_says("Bye.").agent_speaks_on(R2, "Goodbye.", 1_000);
