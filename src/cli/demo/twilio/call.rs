@@ -158,7 +158,7 @@ impl PhoneCall {
         self.order(Order::Cut);
         let end = self.wait_for("the stream to end", Duration::from_secs(10), |observed, _| observed.end).await?;
         let farewell = self.ask_how_to_go_on().await;
-        self.is_over(end, farewell).await
+        self.conclude(end, farewell).await
     }
 
     /// Waits until the stream is over, does what the server then wants, and reports.
@@ -170,11 +170,11 @@ impl PhoneCall {
         if end.by == EndedBy::Server {
             farewell = self.ask_how_to_go_on().await;
         }
-        self.is_over(end, farewell).await
+        self.conclude(end, farewell).await
     }
 
     /// Tells of the end and reports.
-    async fn is_over(mut self, end: End, farewell: Vec<Verb>) -> Result<CallReport, CarrierError> {
+    async fn conclude(mut self, end: End, farewell: Vec<Verb>) -> Result<CallReport, CarrierError> {
         self.ringing.stream_event("stream-stopped", &self.stream_sid, &mut self.callbacks);
         let seconds = end.at.as_secs_f64().ceil() as u64;
         let answer = self.ringing.carrier.status_callback(&self.ringing.call, "completed", Some(seconds)).await;
