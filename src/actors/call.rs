@@ -67,10 +67,21 @@ pub struct MarkHeard(pub Mark);
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct MediaClosed {
+    /// Why.
+    pub end: StreamEnd,
     /// Messages that made no sense, since the stream began.
     pub faults: u64,
     /// Caller frames that this call's line refused.
     pub refused_frames: u64,
+}
+
+/// Why a call has no media stream any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// The carrier said that it is over: the caller has left.
+    CallerLeft,
+    /// It broke, or we had to close it: the caller may still be there.
+    Lost,
 }
 
 /// Somebody outside of the call wants it to end.
@@ -111,7 +122,7 @@ pub struct CallActor<R: VadRate> {
     unread_frames: u32,
     messages: u32,
     stats: CallStats,
-    is_leaving: bool,
+    leaving: Option<StreamEnd>,
     is_over: bool,
     hang_up: Option<HangUpToken>,
 }
@@ -138,7 +149,7 @@ impl<R: VadRate> CallActor<R> {
             unread_frames: 0,
             messages: 0,
             stats: CallStats::default(),
-            is_leaving: false,
+            leaving: None,
             is_over: false,
             hang_up: Some(HangUpToken::new(plan.call.clone(), plan.carrier.clone(), plan.telemetry.clone())),
             plan,
@@ -263,7 +274,7 @@ impl<R: VadRate> Handler<MediaClosed> for CallActor<R> {
         self.stats.media_faults = closed.faults;
         self.stats.caller_frames += closed.refused_frames;
         self.stats.dropped_frames += closed.refused_frames;
-        self.caller_left(ctx);
+        self.stream_is_over(closed.end, ctx);
     }
 }
 
@@ -272,8 +283,9 @@ impl<R: VadRate> Handler<HangUp> for CallActor<R> {
 
     fn handle(&mut self, HangUp(cause): HangUp, ctx: &mut Metered<Self>) {
         match cause {
-            HangupCause::CallerHungUp => self.caller_left(ctx),
-            _ if self.is_leaving => {} // the end is under way
+            HangupCause::CallerHungUp => self.stream_is_over(StreamEnd::CallerLeft, ctx),
+            HangupCause::StreamLost => self.stream_is_over(StreamEnd::Lost, ctx),
+            _ if self.leaving.is_some() => {} // the end is under way
             cause => self.tell(Input::HangUp(cause), ctx),
         }
     }

@@ -41,6 +41,12 @@ impl Reservation {
         self.end(farewell);
     }
 
+    /// The call is another node's: it was never here, and only that node knows how it ends.
+    pub fn withdraw(mut self) {
+        self.has_ended = true;
+        order(&self.registry, CallWithdrawn(self.call.clone()));
+    }
+
     fn end(&mut self, farewell: Farewell) {
         if !std::mem::replace(&mut self.has_ended, true) {
             order(&self.registry, CallEnded { call: self.call.clone(), farewell });
@@ -69,10 +75,19 @@ struct CallEnded {
     farewell: Farewell,
 }
 
+#[derive(Message)]
+#[rtype(result = "()")]
+struct CallWithdrawn(CallSid);
+
 /// What the carrier is to be told after a call's media stream has ended.
 #[derive(Message)]
 #[rtype(result = "FarewellOf")]
-pub struct AskFarewell(pub CallSid);
+pub struct AskFarewell {
+    /// Which call.
+    pub call: CallSid,
+    /// Whether the carrier says that the call is over, and not its stream alone.
+    pub is_over: bool,
+}
 
 /// The registry's knowledge of a call whose stream has ended.
 #[derive(Clone, Debug, PartialEq, Eq, MessageResponse)]
@@ -236,15 +251,29 @@ impl Handler<CallEnded> for CallRegistry {
     }
 }
 
+impl Handler<CallWithdrawn> for CallRegistry {
+    type Result = ();
+
+    fn handle(&mut self, CallWithdrawn(call): CallWithdrawn, _: &mut Metered<Self>) {
+        if matches!(self.calls.get(&call), Some(Entry::Reserved { .. })) {
+            self.calls.remove(&call);
+            self.alive -= 1;
+        }
+    }
+}
+
 impl Handler<AskFarewell> for CallRegistry {
     type Result = FarewellOf;
 
-    fn handle(&mut self, AskFarewell(call): AskFarewell, _: &mut Metered<Self>) -> FarewellOf {
+    fn handle(&mut self, AskFarewell { call, is_over }: AskFarewell, _: &mut Metered<Self>) -> FarewellOf {
         match self.calls.get_mut(&call) {
             None => FarewellOf::Unknown,
             Some(Entry::Reserved { .. }) => FarewellOf::Alive,
-            Some(Entry::Alive { hang_up, .. }) => {
-                hang_up.do_send(HangUp(HangupCause::CallerHungUp)); // its stream is over, and it does not know yet
+            Some(Entry::Alive { hang_up, end_seen }) => {
+                // Its stream is over, and it does not know yet; the carrier does, and goes on by our answer.
+                let cause = if is_over { HangupCause::CallerHungUp } else { HangupCause::StreamLost };
+                end_seen.do_send(EndSeen);
+                hang_up.do_send(HangUp(cause));
                 FarewellOf::Alive
             }
             Some(Entry::Ended { farewell, end_seen }) => {

@@ -163,7 +163,8 @@ pub async fn stream_ended(
     if let Some(change) = webhook.change(clock::wall_micros()) {
         note_status(&service, signed.identified(change)).await;
     }
-    let answer = match farewell(&service, &webhook.call_sid).await {
+    let is_over = webhook.status.is_some_and(|status| status.is_final());
+    let answer = match farewell(&service, &webhook.call_sid, is_over).await {
         Farewell::HangUp => Twiml::hang_up(),
         Farewell::Apologise => Twiml::apology(),
         Farewell::Dial(number) => Twiml::dial(&Dial {
@@ -178,8 +179,9 @@ pub async fn stream_ended(
 }
 
 /// How the call ended: here, else on another node. A call that nobody knows the end of was lost: we apologise.
-async fn farewell(service: &Webhooks, call: &CallSid) -> Farewell {
-    match metered::ask(&service.registry, AskFarewell(call.clone()), REGISTRY_ANSWERS_WITHIN).await {
+async fn farewell(service: &Webhooks, call: &CallSid, is_over: bool) -> Farewell {
+    let question = AskFarewell { call: call.clone(), is_over };
+    match metered::ask(&service.registry, question, REGISTRY_ANSWERS_WITHIN).await {
         Ok(FarewellOf::Ended(farewell)) => return farewell,
         Ok(FarewellOf::Alive) => return Farewell::Apologise, // the stream broke under a living call
         Ok(FarewellOf::Unknown) | Err(_) => {}

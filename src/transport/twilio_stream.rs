@@ -6,14 +6,15 @@
 //! pass in both directions without an envelope.
 //!
 //! A socket's life: `connected`, then `start` within the time limit, with the token from our own TwiML. Token
-//! valid, call reserved in the directory, token claimed for all nodes: the call starts. Frames that come in
-//! the meantime are kept.
+//! valid, call reserved in the directory, token claimed for all nodes: the call starts. Frames and keys that
+//! come in the meantime are kept.
 
 mod body;
 mod door;
 mod outbox;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -24,9 +25,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{CloseCode, CloseReason, Message as Frame, WebsocketContext, handshake_with_protocols};
 use tokio::sync::oneshot;
 
-use crate::actors::call::{AnsweredCall, CallActor, CallerAudio, DtmfPressed, MarkHeard, MediaClosed};
+use crate::actors::call::{AnsweredCall, CallActor, CallerAudio, DtmfPressed, MarkHeard, MediaClosed, StreamEnd};
 use crate::engine::audio::g711::decode_ulaw;
 use crate::engine::audio::{FRAME_MS, Framer, Hz8k};
+use crate::engine::ids::{Digit, Mark};
 use crate::engine::wire::auth::RequestTarget;
 use crate::engine::wire::media_stream::{
     AUDIO_BUFFER, AudioBuffer, MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES, Received, Sequence, SequenceCheck,
@@ -43,6 +45,8 @@ use outbox::{Outbox, StreamPort};
 const SUBPROTOCOL: &str = "audio.twilio.com";
 /// How much of the caller is kept while the call is being admitted: 5 s.
 const EARLY_FRAMES: usize = 250;
+/// … and so many keys: more than anybody presses in that time.
+const EARLY_KEYS: usize = 50;
 /// In how many pieces one message may come.
 const MOST_FRAGMENTS: usize = 64;
 /// How many messages that make no sense are borne before the socket is closed.
@@ -85,6 +89,8 @@ thread_local! {
 pub struct TwilioStream {
     door: Arc<StreamDoor>,
     state: State,
+    /// How the stream is over, if it is: lost, until the carrier says that it is over. Outlives the socket.
+    end: Rc<Cell<StreamEnd>>,
     outbox: Outbox,
     framer: Framer<Hz8k>,
     sequence: SequenceCheck,
@@ -99,7 +105,7 @@ enum State {
     /// `start` has not come yet.
     Waiting,
     /// The call is being reserved and claimed.
-    Admitting { early: Vec<CallerAudio<Hz8k>> },
+    Admitting { early: Vec<CallerAudio<Hz8k>>, keys: Vec<Digit> },
     /// The call is alive.
     Live { call: AnsweredCall<Hz8k> },
     /// Nothing more is taken.
@@ -113,6 +119,7 @@ impl TwilioStream {
         Self {
             door,
             state: State::Waiting,
+            end: Rc::new(Cell::new(StreamEnd::Lost)),
             outbox,
             framer: Framer::default(),
             sequence: SequenceCheck::default(),
@@ -149,12 +156,15 @@ impl TwilioStream {
             }
             StreamMessage::Media(_) => self.fault("outbound_track", ctx),
             StreamMessage::Mark { name } => match name.parse() {
-                Ok(mark) => self.tell(MarkHeard(mark)),
+                Ok(mark) => self.mark(mark),
                 Err(_) => self.fault("unknown_mark", ctx),
             },
-            StreamMessage::Dtmf { digit } => self.tell(DtmfPressed(digit)),
+            StreamMessage::Dtmf { digit } => self.press(digit, ctx),
             StreamMessage::Start(start) => self.start(*start, ctx),
-            StreamMessage::Stop => self.close(CloseCode::Normal, "the call is over", ctx),
+            StreamMessage::Stop => {
+                self.end.set(StreamEnd::CallerLeft);
+                self.close(CloseCode::Normal, "the call is over", ctx);
+            }
             StreamMessage::Connected { .. } => {}
             StreamMessage::Unknown { .. } => self.fault("unknown_event", ctx),
         }
@@ -170,9 +180,9 @@ impl TwilioStream {
             Ok(admission) => admission,
             Err(why) => return self.refuse(why, ctx),
         };
-        self.state = State::Admitting { early: Vec::new() };
+        self.state = State::Admitting { early: Vec::new(), keys: Vec::new() };
         let port = StreamPort::new(StreamEncoder::new(&start.stream_sid), self.outbox.clone(), ctx.address());
-        let (door, (admitted, wait)) = (Arc::clone(&self.door), oneshot::channel());
+        let (door, end, (admitted, wait)) = (Arc::clone(&self.door), Rc::clone(&self.end), oneshot::channel());
         // Not a future of this socket's: once the call is claimed it is a call, and its end is told, even if the
         // caller has left by then.
         actix_rt::spawn(async move {
@@ -180,7 +190,9 @@ impl TwilioStream {
                 .reserve(&admission)
                 .await
                 .map(|reservation| CallActor::answer((door.plan)(admission, reservation, Box::new(port))));
-            admitted.send(call).ok(); // where the socket is gone, the line's end tells the call
+            if let Err(Ok(call)) = admitted.send(call) {
+                call.address.do_send(MediaClosed { end: end.get(), faults: 0, refused_frames: 0 });
+            }
         });
         ctx.spawn(wait.into_actor(self).map(|admitted, stream, ctx| match admitted {
             Ok(Ok(call)) => stream.begin(call),
@@ -190,8 +202,11 @@ impl TwilioStream {
     }
 
     fn begin(&mut self, call: AnsweredCall<Hz8k>) {
-        if let State::Admitting { early } = &mut self.state {
+        if let State::Admitting { early, keys } = &mut self.state {
             call.line.begin_with(std::mem::take(early));
+            for digit in keys.drain(..) {
+                call.address.do_send(DtmfPressed(digit));
+            }
             self.state = State::Live { call };
         }
     }
@@ -216,20 +231,27 @@ impl TwilioStream {
             carrier_ms = carrier_ms.map(|millis| millis + u64::from(FRAME_MS));
             match state {
                 State::Live { call } => *refused += u64::from(!call.line.offer(audio)),
-                State::Admitting { early } if early.len() < EARLY_FRAMES => early.push(audio),
+                State::Admitting { early, .. } if early.len() < EARLY_FRAMES => early.push(audio),
                 State::Admitting { .. } => *refused += 1,
                 State::Waiting | State::Closed => {}
             }
         });
     }
 
-    fn tell<M>(&mut self, message: M)
-    where
-        M: Message<Result = ()> + Send + 'static,
-        CallActor<Hz8k>: Handler<M>,
-    {
+    fn press(&mut self, digit: Digit, ctx: &mut Ctx) {
+        match &mut self.state {
+            State::Live { call } => call.address.do_send(DtmfPressed(digit)),
+            State::Admitting { keys, .. } if keys.len() < EARLY_KEYS => keys.push(digit),
+            State::Admitting { .. } => self.fault("too_many_keys", ctx),
+            State::Waiting => self.fault("key_before_start", ctx),
+            State::Closed => {}
+        }
+    }
+
+    /// Before the call is there, nothing of it can have been heard.
+    fn mark(&self, mark: Mark) {
         if let State::Live { call } = &self.state {
-            call.address.do_send(message);
+            call.address.do_send(MarkHeard(mark));
         }
     }
 
@@ -255,7 +277,8 @@ impl TwilioStream {
             self.fragment_count = 0;
         }
         self.fragment_count += 1;
-        if self.fragment_count > MOST_FRAGMENTS || self.fragments.len() + bytes.len() > MAX_MESSAGE_BYTES {
+        let longest = self.door.max_message_bytes.min(MAX_MESSAGE_BYTES);
+        if self.fragment_count > MOST_FRAGMENTS || self.fragments.len() + bytes.len() > longest {
             self.fragments.clear();
             self.fault("oversized", ctx);
             return self.close(CloseCode::Size, "the message is too long", ctx);
@@ -282,7 +305,8 @@ impl TwilioStream {
     fn leave(&mut self) {
         self.outbox.close();
         if let State::Live { call } = std::mem::replace(&mut self.state, State::Closed) {
-            call.address.do_send(MediaClosed { faults: self.faults, refused_frames: self.refused_frames });
+            let (end, faults, refused_frames) = (self.end.get(), self.faults, self.refused_frames);
+            call.address.do_send(MediaClosed { end, faults, refused_frames });
         }
     }
 }
@@ -323,7 +347,12 @@ impl StreamHandler<Result<Frame, ProtocolError>> for TwilioStream {
             Ok(Frame::Continuation(item)) => self.fragment(item, ctx),
             Ok(Frame::Ping(bytes)) => ctx.pong(&bytes),
             Ok(Frame::Pong(_) | Frame::Nop) => {}
-            Ok(Frame::Close(_)) => self.close(CloseCode::Normal, "", ctx),
+            Ok(Frame::Close(reason)) => {
+                if reason.is_some_and(|reason| reason.code == CloseCode::Normal) {
+                    self.end.set(StreamEnd::CallerLeft);
+                }
+                self.close(CloseCode::Normal, "", ctx);
+            }
             Err(ProtocolError::Overflow) => {
                 self.fault("oversized", ctx);
                 self.close(CloseCode::Size, "the message is too long", ctx);

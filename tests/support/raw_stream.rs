@@ -35,6 +35,14 @@ impl RawStream {
         }
     }
 
+    /// Sends these messages so that they arrive together.
+    pub async fn at_once(&mut self, texts: &[String]) {
+        for text in texts {
+            self.0.feed(Message::text(text.as_str())).await.unwrap();
+        }
+        self.0.flush().await.unwrap();
+    }
+
     /// Sends frames of one message that does not end, until it is refused.
     pub async fn without_an_end(&mut self, piece: &str, pieces: usize) {
         for number in 0..pieces {

@@ -18,8 +18,8 @@ use crate::engine::audio::VadRate;
 use crate::engine::call::Input;
 use crate::engine::time::CallTime;
 
-use super::CallActor;
 use super::line::CallerEar;
+use super::{CallActor, StreamEnd};
 
 /// How often the watchdog looks.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -50,7 +50,7 @@ impl<R: VadRate> ActorFuture<CallActor<R>> for Pulse<R> {
             }
         });
         if self.0.has_ended() {
-            call.caller_left(ctx);
+            call.stream_is_over(StreamEnd::Lost, ctx);
         }
         call.keep_time(ctx, task);
         call.alarm.is_awake = false;

@@ -103,6 +103,7 @@ impl StreamDoor {
             Ok(Err(NotRegistered::Draining)) | Err(_) => return Err(Refusal::Draining),
         };
         if (self.claim)(admission.call.clone()).await == Claim::Taken {
+            reservation.withdraw();
             return Err(Refusal::SecondSocket);
         }
         metered::order(&self.status, ApplyStatus(in_progress(admission)));

@@ -69,6 +69,8 @@ pub(super) struct Session<R: Rate> {
     /// The response that is asked for once the vendor is free.
     queued: Option<(ResponseId, Ask)>,
     vendors_own: u32,
+    /// Whether the vendor's voice was heard in this session.
+    has_spoken: bool,
     tool_calls: Vec<OpenCall>,
     /// From the caller's onset until the utterance has its place in the conversation.
     caller_speaks: bool,
@@ -93,6 +95,7 @@ impl<R: Rate> Session<R> {
             responses: Responses::default(),
             queued: None,
             vendors_own,
+            has_spoken: false,
             tool_calls: Vec::new(),
             caller_speaks: false,
             history,

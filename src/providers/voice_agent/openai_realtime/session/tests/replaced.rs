@@ -25,6 +25,30 @@ fn another_format_is_confirmed_like_the_first_one() {
 }
 
 #[test]
+fn a_voice_that_was_heard_is_not_named_again() {
+    let mut desk = Desk::new(|settings| settings.audio = AudioFormat::Pcmu);
+    let voice = |actions: Actions<Hz8k>| match actions.into_iter().next_back() {
+        Some(Action::Send(event)) => {
+            let event: Value = serde_json::from_str(&event.to_json()).unwrap();
+            assert_eq!(event.pointer("/session/audio/output/format/type"), Some(&json!("audio/pcm")));
+            assert!(event.pointer("/session/audio/input/noise_reduction").is_some(), "everything else is named");
+            event.pointer("/session/audio/output/voice").is_some()
+        }
+        other => panic!("{other:?}"),
+    };
+    desk.hear(json!({ "type": "session.created", "session": {} }));
+    let echo = desk.echo();
+    desk.hear(echo);
+    assert!(voice(desk.session.fall_back(desk.now)));
+    let echo = desk.echo();
+    desk.hear(echo);
+    desk.respond(1);
+    desk.begin("a", 1);
+    desk.audio("a", "i");
+    assert!(!voice(desk.session.fall_back(desk.now)));
+}
+
+#[test]
 fn a_change_of_session_waits_until_the_callers_words_are_there() {
     let mut desk = Desk::ready();
     let item = "item_1";
