@@ -21,7 +21,7 @@ use actix_web::{App, HttpServer, web};
 use anyhow::{Context, anyhow};
 use secrecy::ExposeSecret;
 
-use crate::actors::call_registry::{CallRegistry, Drain, EndAll, LiveCalls};
+use crate::actors::call_registry::{CallRegistry, Drain, EndAll, LiveCalls, OpenEnds};
 use crate::actors::call_status::{CallStatusActor, CallStatusSettings, observe_store};
 use crate::actors::metered;
 use crate::clock;
@@ -40,6 +40,9 @@ use crate::transport::twilio_stream::{self, StreamDoor};
 
 /// How long calls may take to end after they were told to.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long the carrier may then take to ask how to go on with them and to report their end: as long as a call waits for
+/// that, and a moment for the request that hangs it up otherwise.
+const LAST_QUESTIONS: Duration = Duration::from_secs(8);
 /// How long what was said may take to reach the disk at the end.
 const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 /// A peer that acknowledges nothing for this long is gone: its socket is closed.
@@ -132,8 +135,8 @@ impl Server {
         &self.files
     }
 
-    /// Stops in order: no new calls, the live ones may end within `http.drain_ms`, then they are ended, then
-    /// everything that was said is on the disk.
+    /// Stops in order: no new calls, the live ones may end within `http.drain_ms`, then they are ended; the carrier is told
+    /// what it asks about calls that have just ended; then everything that was said is on the disk.
     pub fn stop(mut self) {
         if let Some(stop) = self.stop.take() {
             self.stop_now(stop);
@@ -151,10 +154,11 @@ impl Server {
             wait_for_calls(&last.registry, drain).await;
             metered::order(&last.registry, EndAll(HangupCause::Draining));
             wait_for_calls(&last.registry, LAST_WORDS).await;
+            wait_for_none(&last.registry, || OpenEnds, LAST_QUESTIONS).await;
             last.handle.stop(true).await;
             drained.send(()).ok(); // whoever waited is gone: nobody needs to know
         });
-        wait.recv_timeout(drain + LAST_WORDS * 4).ok(); // a service that hangs is left behind
+        wait.recv_timeout(drain + LAST_WORDS * 4 + LAST_QUESTIONS).ok(); // a service that hangs is left behind
         self.store.flush(FLUSH_WITHIN);
         self.files.settle(FLUSH_WITHIN);
         if thread.is_finished() || wait_for_thread(&thread) {
@@ -184,9 +188,18 @@ fn wait_for_thread(thread: &JoinHandle<()>) -> bool {
 
 /// Until no call is alive, or `limit` is over.
 async fn wait_for_calls(registry: &Addr<CallRegistry>, limit: Duration) {
+    wait_for_none(registry, || LiveCalls, limit).await;
+}
+
+/// Until the directory counts none of these, or `limit` is over.
+async fn wait_for_none<M>(registry: &Addr<CallRegistry>, how_many: impl Fn() -> M, limit: Duration)
+where
+    M: actix::Message<Result = usize> + Send + 'static,
+    CallRegistry: actix::Handler<M>,
+{
     let until = clock::now() + limit;
     while clock::now() < until {
-        match metered::ask(registry, LiveCalls, Duration::from_secs(1)).await {
+        match metered::ask(registry, how_many(), Duration::from_secs(1)).await {
             Ok(0) | Err(_) => return,
             Ok(_) => actix_rt::time::sleep(Duration::from_millis(50)).await,
         }

@@ -277,6 +277,36 @@ async fn a_service_that_stops_ends_the_calls_that_go_on() {
     assert!(telemetry.logged().iter().any(|line| line == "INFO stopping"));
 }
 
+#[tokio::test]
+async fn the_carrier_is_answered_about_the_last_calls_of_a_service_that_stops() {
+    let rest = FakeRest::start().await;
+    let mut service = Service::with(|config| {
+        config.http.drain_ms = 100;
+        config.twilio.api_url = rest.url.parse().unwrap();
+    });
+    let (asks, asks_not) = tokio::join!(service.call(), service.call());
+    tokio::join!(agent_has_spoken(&asks, 300), agent_has_spoken(&asks_not, 300));
+    let silent_sid = asks_not.identity().call_sid.clone();
+    let (_, report, ()) = tokio::join!(service.stops(), asks.ended(PATIENCE), stream_is_closed(&asks_not));
+    let report = report.unwrap();
+    // After the drain, and after the call's own end: both questions came to a service that still listens.
+    assert_eq!((report.farewell, report.status_answer), (vec![Verb::Hangup], Some(204)));
+    let request = rest.next().await;
+    assert!(request.path.contains(&silent_sid), "the other one is hung up, though nobody asked: {}", request.path);
+    assert_eq!(rest.count(), 1);
+}
+
+#[tokio::test]
+async fn a_caller_who_is_handed_over_while_the_service_stops_is_connected() {
+    let mut service = Service::with(|config| config.business[0].transfer_to = Some(TRANSFER_TO.parse().unwrap()));
+    let call = service.call().await;
+    agent_has_spoken(&call, 300).await;
+    call.press('0');
+    let (_, report) = tokio::join!(service.stops(), call.ended(PATIENCE));
+    let report = report.unwrap();
+    assert_eq!((report.farewell, report.complaints), (vec![Verb::Dial(TRANSFER_TO.to_owned())], vec![]));
+}
+
 async fn stream_is_closed(call: &PhoneCall) {
     let more = call.wait_for("the stream's end", PATIENCE, |_, _| None::<()>).await;
     assert!(matches!(more, Err(CarrierError::StreamEnded { .. })), "{more:?}");
