@@ -136,6 +136,22 @@ async fn a_message_may_come_in_fragments_and_none_may_be_endless() {
 }
 
 #[tokio::test]
+async fn the_longest_message_is_as_configured_for_fragments_too() {
+    let service = Service::with(|config| config.media.max_message_bytes = 8_192);
+    let ringing = ring(&service).await;
+    let parameters: Value = token(&ringing).into();
+    let start = start(&service, &ringing.call.call_sid, json!({ "customParameters": { "token": parameters } }));
+    let mut stream = RawStream::open(&service, ringing.stream().unwrap()).await;
+    stream.in_fragments(&start.to_string(), 1).await;
+    stream.hears_the_agent().await;
+    stream.without_an_end(&"x".repeat(3_000), 3).await;
+    assert_eq!(stream.close_code().await, Some(TOO_BIG));
+    let facts = service.settled(&ringing.call.call_sid).await;
+    assert_eq!(facts.stats().media_faults, 1);
+    service.stops_at_once().await;
+}
+
+#[tokio::test]
 async fn a_socket_on_which_nothing_makes_sense_is_closed_and_its_call_ends() {
     let service = Service::start();
     let oversized = async {

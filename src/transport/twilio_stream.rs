@@ -251,7 +251,8 @@ impl TwilioStream {
             self.fragment_count = 0;
         }
         self.fragment_count += 1;
-        if self.fragment_count > MOST_FRAGMENTS || self.fragments.len() + bytes.len() > MAX_MESSAGE_BYTES {
+        let longest = self.door.max_message_bytes.min(MAX_MESSAGE_BYTES);
+        if self.fragment_count > MOST_FRAGMENTS || self.fragments.len() + bytes.len() > longest {
             self.fragments.clear();
             self.fault("oversized", ctx);
             return self.close(CloseCode::Size, "the message is too long", ctx);
