@@ -79,22 +79,33 @@ pub async fn voice(
         service.telemetry.record(Event::CallRefused { why: Refusal::Draining });
         return Ok(signed.twiml(Twiml::apology()));
     }
+    // Its media stream would be refused for the same reason, in the middle of a call that was answered.
+    if service.config.twilio.account_sid.as_ref().is_some_and(|ours| *ours != call.account_sid) {
+        refuse(&service, &signed, &call, Refusal::OtherAccount, "twilio.account_sid is another account").await;
+        return Ok(signed.twiml(Twiml::apology()));
+    }
     let business = service.config.business_for(call.to.number());
     let Some(business) = business else {
-        service.telemetry.record(Event::CallRefused { why: Refusal::UnknownNumber });
-        let change = StatusChange {
-            status: CallStatus::Rejected,
-            source: CarrierSource::Refusal,
-            reason: Some("nobody is configured for the called number".to_owned()),
-            ..signed.identified(call.change(None, clock::wall_micros()))
-        };
-        note_status(&service, change).await;
+        let reason = "nobody is configured for the called number";
+        refuse(&service, &signed, &call, Refusal::UnknownNumber, reason).await;
         let words = "We are sorry, this number is not in service. Goodbye.";
         return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
     };
     let change = signed.identified(call.change(Some(business.name.clone()), clock::wall_micros()));
     note_status(&service, change).await;
     Ok(signed.twiml(connect(&service, &signed, &call, business)))
+}
+
+/// Counts a call that we don't take, and keeps that we don't.
+async fn refuse(service: &Webhooks, signed: &Signed, call: &VoiceWebhook, why: Refusal, reason: &str) {
+    service.telemetry.record(Event::CallRefused { why });
+    let change = StatusChange {
+        status: CallStatus::Rejected,
+        source: CarrierSource::Refusal,
+        reason: Some(reason.to_owned()),
+        ..signed.identified(call.change(None, clock::wall_micros()))
+    };
+    note_status(service, change).await;
 }
 
 /// Keeps the change without holding up the call: a row that can't be written now is made by the next event.

@@ -170,6 +170,8 @@ pub enum Refusal {
     BadSignature,
     /// Nobody is configured for the number called.
     UnknownNumber,
+    /// A voice webhook or a media stream of an account that is not the configured one.
+    OtherAccount,
     /// A media socket that did not present its token in time.
     StartTimeout,
     /// A media socket whose token is not valid for its call.

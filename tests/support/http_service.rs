@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use trunkline::cli::demo::twilio::{fresh_sid, sign};
 use url::form_urlencoded;
 
-use crate::service::{CALLED, CALLER, PUBLIC_URL, Service, auth_token};
+use crate::service::{ACCOUNT, CALLED, CALLER, PUBLIC_URL, Service, auth_token};
 
 /// How long an answer is waited for before the test fails.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -221,7 +221,7 @@ impl Caller {
     /// The fields that every webhook of the call has, and these.
     pub fn fields(&self, status: &str, more: &[(&str, &str)]) -> Vec<(String, String)> {
         let own = [
-            ("AccountSid", "AC00112233445566778899aabbccddeeff"),
+            ("AccountSid", ACCOUNT),
             ("ApiVersion", "2010-04-01"),
             ("CallSid", &self.call_sid),
             ("CallStatus", status),

@@ -78,6 +78,16 @@ async fn an_unknown_number_is_told_so_and_remembered() {
 }
 
 #[tokio::test]
+async fn a_call_of_another_account_is_refused_before_it_is_connected() {
+    let other = "AC99999999999999999999999999999999";
+    let service = service(|config| config.twilio.account_sid = Some(other.parse().unwrap()));
+    let caller = Caller::new();
+    assert_twiml(&service.webhook(caller.voice()).await, &golden("apology", ""));
+    assert_eq!(service.figure("calls_refused_total{reason=\"other_account\"}"), 1.0);
+    assert_eq!(service.store().call(&caller.sid()).unwrap().unwrap().status.as_str(), "rejected");
+}
+
+#[tokio::test]
 async fn a_call_to_no_number_is_told_so_too() {
     let service = service(|config| config.business = vec![business("Bakery", "+14155550101")]);
     for to in ["sip:desk@example.com", "client:alice"] {
