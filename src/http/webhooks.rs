@@ -4,6 +4,7 @@
 //! who answers a number is read from memory, and a database that stalls costs it
 //! [`Webhooks::status_patience`] and no more.
 
+mod dial_ended;
 mod request;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::store::Store;
 use crate::telemetry::{Event, Refusal, Telemetry};
 
 use super::error::Refused;
+pub use dial_ended::dial_ended;
 use request::Signed;
 
 /// What the webhooks need.
@@ -66,6 +68,8 @@ const LOOK: u32 = 5;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// How long the second leg of a transfer may ring.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the caller and that leg may talk: as long as Twilio allows where nobody says anything.
+const TRANSFER_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
 
 /// An incoming call: who answers it?
 pub async fn voice(
@@ -162,7 +166,8 @@ pub async fn stream_ended(
             number: &number,
             caller_id: None,
             timeout: DIAL_TIMEOUT,
-            action: None,
+            time_limit: TRANSFER_LIMIT,
+            action: Some(&callback_url(&signed.url(&service.auth, "/twilio/dial-ended"))),
             status_callback: Some(&callback_url(&signed.url(&service.auth, "/twilio/status"))),
         }),
     };

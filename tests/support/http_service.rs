@@ -244,6 +244,12 @@ impl Caller {
         Request::form("/twilio/status", &fields)
     }
 
+    /// What the carrier asks after a transfer whose second leg ended so.
+    pub fn dial_ended(&self, status: &str, leg: &str, dialled: &str) -> Request {
+        let more = [("DialCallSid", leg), ("DialCallStatus", dialled), ("DialCallDuration", "0")];
+        Request::form("/twilio/dial-ended", &self.fields(status, &more))
+    }
+
     pub fn stream_ended(&self, status: &str) -> Request {
         Request::form("/twilio/stream-ended", &self.fields(status, &[]))
     }

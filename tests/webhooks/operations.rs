@@ -62,6 +62,7 @@ async fn other_methods_are_refused_and_the_right_ones_named() {
         ("PUT", "/twilio/voice", "GET, POST"),
         ("DELETE", "/twilio/status", "GET, POST"),
         ("GET", "/twilio/stream-ended", "POST"),
+        ("GET", "/twilio/dial-ended", "POST"),
         ("GET", "/twilio/stream-status", "POST"),
         ("POST", "/twilio/media", "GET"),
         ("POST", "/health", "GET, HEAD"),
