@@ -72,6 +72,22 @@ struct Remote {
     registry: Addr<CallRegistry>,
     arbiter: actix::ArbiterHandle,
     is_stopping: Arc<AtomicBool>,
+    hurry: Hurry,
+}
+
+/// Cuts an orderly stop short, from another thread: no call is waited for any more.
+#[derive(Clone, Default)]
+pub struct Hurry(Arc<AtomicBool>);
+
+impl Hurry {
+    /// From now on.
+    pub fn now(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Server {
@@ -136,14 +152,17 @@ impl Server {
     }
 
     /// Stops in order: no new calls, the live ones may end within `http.drain_ms`, then they are ended; the carrier is told
-    /// what it asks about calls that have just ended; then everything that was said is on the disk.
-    pub fn stop(mut self) {
-        if let Some(stop) = self.stop.take() {
-            self.stop_now(stop);
-        }
+    /// what it asks about calls that have just ended; then everything that was said is on the disk: whether it is.
+    pub fn stop(mut self) -> bool {
+        self.stop.take().is_none_or(|stop| self.stop_now(stop))
     }
 
-    fn stop_now(&self, stop: Stop) {
+    /// What cuts [`Server::stop`] short: calls are then ended at once, and only the disk is waited for.
+    pub fn hurry(&self) -> Hurry {
+        self.stop.as_ref().map_or_else(Hurry::default, |stop| stop.remote.hurry.clone())
+    }
+
+    fn stop_now(&self, stop: Stop) -> bool {
         let Stop { thread, remote, drain, telemetry } = stop;
         telemetry.record(Event::ServiceStopping);
         remote.is_stopping.store(true, Ordering::Relaxed);
@@ -151,19 +170,23 @@ impl Server {
         let last = remote.clone();
         remote.arbiter.spawn(async move {
             metered::order(&last.registry, Drain);
-            wait_for_calls(&last.registry, drain).await;
+            let (hurried, patient) = (last.hurry.clone(), Hurry::default());
+            wait_for_none(&last.registry, || LiveCalls, drain, &hurried).await;
             metered::order(&last.registry, EndAll(HangupCause::Draining));
-            wait_for_calls(&last.registry, LAST_WORDS).await;
-            wait_for_none(&last.registry, || OpenEnds, LAST_QUESTIONS).await;
+            wait_for_none(&last.registry, || LiveCalls, LAST_WORDS, &patient).await;
+            wait_for_none(&last.registry, || OpenEnds, LAST_QUESTIONS, &hurried).await;
             last.handle.stop(true).await;
             drained.send(()).ok(); // whoever waited is gone: nobody needs to know
         });
         wait.recv_timeout(drain + LAST_WORDS * 4 + LAST_QUESTIONS).ok(); // a service that hangs is left behind
-        self.store.flush(FLUSH_WITHIN);
-        self.files.settle(FLUSH_WITHIN);
+        let saved = [("records", self.store.flush(FLUSH_WITHIN)), ("files", self.files.settle(FLUSH_WITHIN))];
+        for (what, _) in saved.iter().filter(|(_, is_saved)| !is_saved) {
+            telemetry.record(Event::NotAllSaved { what });
+        }
         if thread.is_finished() || wait_for_thread(&thread) {
             thread.join().ok(); // a panic of that thread was reported when it happened
         }
+        saved.iter().all(|(_, is_saved)| *is_saved)
     }
 }
 
@@ -186,19 +209,14 @@ fn wait_for_thread(thread: &JoinHandle<()>) -> bool {
     false
 }
 
-/// Until no call is alive, or `limit` is over.
-async fn wait_for_calls(registry: &Addr<CallRegistry>, limit: Duration) {
-    wait_for_none(registry, || LiveCalls, limit).await;
-}
-
-/// Until the directory counts none of these, or `limit` is over.
-async fn wait_for_none<M>(registry: &Addr<CallRegistry>, how_many: impl Fn() -> M, limit: Duration)
+/// Until the directory counts none of these, or `limit` is over, or there is a hurry.
+async fn wait_for_none<M>(registry: &Addr<CallRegistry>, how_many: impl Fn() -> M, limit: Duration, hurry: &Hurry)
 where
     M: actix::Message<Result = usize> + Send + 'static,
     CallRegistry: actix::Handler<M>,
 {
     let until = clock::now() + limit;
-    while clock::now() < until {
+    while clock::now() < until && !hurry.is_on() {
         match metered::ask(registry, how_many(), Duration::from_secs(1)).await {
             Ok(0) | Err(_) => return,
             Ok(_) => actix_rt::time::sleep(Duration::from_millis(50)).await,
@@ -323,7 +341,7 @@ impl Parts {
             agent: agent.name(),
             database: backend,
         });
-        Ok((server, Remote { address, handle, registry, arbiter, is_stopping }))
+        Ok((server, Remote { address, handle, registry, arbiter, is_stopping, hurry: Hurry::default() }))
     }
 }
 

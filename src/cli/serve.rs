@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
 use crate::app::Server;
 use crate::cli::out::Out;
 use crate::cli::{ServeArgs, load_config, telemetry};
@@ -25,34 +27,72 @@ pub fn run(args: ServeArgs) -> ExitCode {
         }
     };
     summary.tell(&mut out, &server, &warnings);
-    match wait_for_signal(&server) {
-        Ok(true) => server.stop(),
-        Ok(false) => {
-            out.line("trunkline ended by a fault of its own");
-            return ExitCode::FAILURE;
+    let fault = match serve(server) {
+        Ok(Ending::Stopped { is_saved: true }) => return ExitCode::SUCCESS,
+        Ok(Ending::Stopped { is_saved: false }) => {
+            "trunkline stopped before everything that calls said was on the disk".to_owned()
         }
-        Err(error) => {
-            out.line(format_args!("trunkline can't wait for signals: {error}"));
-            return ExitCode::FAILURE;
-        }
-    }
-    ExitCode::SUCCESS
+        Ok(Ending::Failed) => "trunkline ended by a fault of its own".to_owned(),
+        Err(error) => format!("trunkline can't wait for signals: {error}"),
+    };
+    out.line(fault);
+    ExitCode::FAILURE
 }
 
-/// Waits for SIGINT or SIGTERM: `true`; or for the service to end by itself: `false`.
-fn wait_for_signal(server: &Server) -> std::io::Result<bool> {
-    use tokio::signal::unix::{SignalKind, signal};
+/// How the service ended.
+enum Ending {
+    /// It was told to.
+    Stopped { is_saved: bool },
+    /// It was not.
+    Failed,
+}
+
+/// Serves until SIGINT or SIGTERM, then stops in order; a second signal cuts that short.
+fn serve(server: Server) -> std::io::Result<Ending> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        let mut look = tokio::time::interval(Duration::from_millis(500));
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => return Ok(true),
-                _ = terminate.recv() => return Ok(true),
-                _ = look.tick() => if !server.is_running() { return Ok(false) },
-            }
+        let mut signals = Signals::new()?;
+        tokio::select! {
+            () = signals.next() => {}
+            () = failure(&server) => return Ok(Ending::Failed),
         }
+        let hurry = server.hurry();
+        let mut stop = tokio::task::spawn_blocking(move || server.stop());
+        let is_saved = tokio::select! {
+            stopped = &mut stop => stopped,
+            () = signals.next() => {
+                hurry.now();
+                stop.await
+            }
+        };
+        Ok(Ending::Stopped { is_saved: is_saved? })
     })
+}
+
+/// Until the service has ended by itself.
+async fn failure(server: &Server) {
+    let mut look = tokio::time::interval(Duration::from_millis(500));
+    while server.is_running() {
+        look.tick().await;
+    }
+}
+
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 /// Findings of the configuration that the summary says in its own words.

@@ -19,6 +19,11 @@ pub enum Event<'a> {
     },
     /// The service has been told to stop.
     ServiceStopping,
+    /// The service has stopped, and something of its calls was not on the disk in time.
+    NotAllSaved {
+        /// `records`: turns, timelines, ends; `files`: recordings, messages, journals.
+        what: &'static str,
+    },
     /// The configuration holds something that works but is probably not meant.
     ConfigWarning {
         /// The setting, what it does and what to do instead.

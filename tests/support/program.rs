@@ -111,6 +111,12 @@ impl Running {
         (status, body.to_owned())
     }
 
+    /// Tells it to stop, and does not wait.
+    pub fn told_to_stop(&self) {
+        let killed = Command::new("sh").args(["-c", &format!("kill -INT {}", self.process.id())]).status().unwrap();
+        assert!(killed.success());
+    }
+
     /// Tells it to stop, as a supervisor does, and waits until it has: within seconds, since no call is alive.
     pub fn stops(mut self) -> Ended {
         self.stop()

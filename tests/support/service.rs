@@ -159,10 +159,10 @@ impl Service {
         (count("call began"), count("call ended"))
     }
 
-    /// Stops the service in order.
-    pub async fn stops(&mut self) {
+    /// Stops the service in order: whether everything was saved.
+    pub async fn stops(&mut self) -> bool {
         let server = self.server.take().unwrap();
-        tokio::task::spawn_blocking(move || server.stop()).await.unwrap();
+        tokio::task::spawn_blocking(move || server.stop()).await.unwrap()
     }
 
     /// No call is alive, neither in the figures nor in the directory: with 30 s to drain, the stop waits for none.
@@ -170,7 +170,7 @@ impl Service {
         let telemetry = self.telemetry.clone();
         until("no call is alive", || telemetry.render().contains("\ntrunkline_calls_live 0\n")).await;
         let began = clock::now();
-        self.stops().await;
+        assert!(self.stops().await, "everything that was said is on the disk");
         let took = clock::now() - began;
         assert!(took < DRAIN / 2, "stopping took {took:?}: the directory holds a call that is over");
     }
