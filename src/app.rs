@@ -21,7 +21,7 @@ use actix_web::{App, HttpServer, web};
 use anyhow::{Context, anyhow};
 use secrecy::ExposeSecret;
 
-use crate::actors::call_registry::{CallRegistry, Drain, EndAll, LiveCalls};
+use crate::actors::call_registry::{CallRegistry, Drain, EndAll, LiveCalls, OpenEnds};
 use crate::actors::call_status::{CallStatusActor, CallStatusSettings, observe_store};
 use crate::actors::lateness::{self, Overload};
 use crate::actors::metered;
@@ -41,6 +41,9 @@ use crate::transport::twilio_stream::{self, StreamDoor};
 
 /// How long calls may take to end after they were told to.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long the carrier may then take to ask how to go on with them and to report their end: as long as a call waits for
+/// that, and a moment for the request that hangs it up otherwise.
+const LAST_QUESTIONS: Duration = Duration::from_secs(8);
 /// How long what was said may take to reach the disk at the end.
 const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 /// A peer that acknowledges nothing for this long is gone: its socket is closed.
@@ -70,6 +73,22 @@ struct Remote {
     registry: Addr<CallRegistry>,
     arbiter: actix::ArbiterHandle,
     is_stopping: Arc<AtomicBool>,
+    hurry: Hurry,
+}
+
+/// Cuts an orderly stop short, from another thread: no call is waited for any more.
+#[derive(Clone, Default)]
+pub struct Hurry(Arc<AtomicBool>);
+
+impl Hurry {
+    /// From now on.
+    pub fn now(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Server {
@@ -133,15 +152,18 @@ impl Server {
         &self.files
     }
 
-    /// Stops in order: no new calls, the live ones may end within `http.drain_ms`, then they are ended, then
-    /// everything that was said is on the disk.
-    pub fn stop(mut self) {
-        if let Some(stop) = self.stop.take() {
-            self.stop_now(stop);
-        }
+    /// Stops in order: no new calls, the live ones may end within `http.drain_ms`, then they are ended; the carrier is told
+    /// what it asks about calls that have just ended; then everything that was said is on the disk: whether it is.
+    pub fn stop(mut self) -> bool {
+        self.stop.take().is_none_or(|stop| self.stop_now(stop))
     }
 
-    fn stop_now(&self, stop: Stop) {
+    /// What cuts [`Server::stop`] short: calls are then ended at once, and only the disk is waited for.
+    pub fn hurry(&self) -> Hurry {
+        self.stop.as_ref().map_or_else(Hurry::default, |stop| stop.remote.hurry.clone())
+    }
+
+    fn stop_now(&self, stop: Stop) -> bool {
         let Stop { thread, remote, drain, telemetry } = stop;
         telemetry.record(Event::ServiceStopping);
         remote.is_stopping.store(true, Ordering::Relaxed);
@@ -149,18 +171,23 @@ impl Server {
         let last = remote.clone();
         remote.arbiter.spawn(async move {
             metered::order(&last.registry, Drain);
-            wait_for_calls(&last.registry, drain).await;
+            let (hurried, patient) = (last.hurry.clone(), Hurry::default());
+            wait_for_none(&last.registry, || LiveCalls, drain, &hurried).await;
             metered::order(&last.registry, EndAll(HangupCause::Draining));
-            wait_for_calls(&last.registry, LAST_WORDS).await;
+            wait_for_none(&last.registry, || LiveCalls, LAST_WORDS, &patient).await;
+            wait_for_none(&last.registry, || OpenEnds, LAST_QUESTIONS, &hurried).await;
             last.handle.stop(true).await;
             drained.send(()).ok(); // whoever waited is gone: nobody needs to know
         });
-        wait.recv_timeout(drain + LAST_WORDS * 4).ok(); // a service that hangs is left behind
-        self.store.flush(FLUSH_WITHIN);
-        self.files.settle(FLUSH_WITHIN);
+        wait.recv_timeout(drain + LAST_WORDS * 4 + LAST_QUESTIONS).ok(); // a service that hangs is left behind
+        let saved = [("records", self.store.flush(FLUSH_WITHIN)), ("files", self.files.settle(FLUSH_WITHIN))];
+        for (what, _) in saved.iter().filter(|(_, is_saved)| !is_saved) {
+            telemetry.record(Event::NotAllSaved { what });
+        }
         if thread.is_finished() || wait_for_thread(&thread) {
             thread.join().ok(); // a panic of that thread was reported when it happened
         }
+        saved.iter().all(|(_, is_saved)| *is_saved)
     }
 }
 
@@ -183,11 +210,15 @@ fn wait_for_thread(thread: &JoinHandle<()>) -> bool {
     false
 }
 
-/// Until no call is alive, or `limit` is over.
-async fn wait_for_calls(registry: &Addr<CallRegistry>, limit: Duration) {
+/// Until the directory counts none of these, or `limit` is over, or there is a hurry.
+async fn wait_for_none<M>(registry: &Addr<CallRegistry>, how_many: impl Fn() -> M, limit: Duration, hurry: &Hurry)
+where
+    M: actix::Message<Result = usize> + Send + 'static,
+    CallRegistry: actix::Handler<M>,
+{
     let until = clock::now() + limit;
-    while clock::now() < until {
-        match metered::ask(registry, LiveCalls, Duration::from_secs(1)).await {
+    while clock::now() < until && !hurry.is_on() {
+        match metered::ask(registry, how_many(), Duration::from_secs(1)).await {
             Ok(0) | Err(_) => return,
             Ok(_) => actix_rt::time::sleep(Duration::from_millis(50)).await,
         }
@@ -317,7 +348,7 @@ impl Parts {
             agent: agent.name(),
             database: backend,
         });
-        Ok((server, Remote { address, handle, registry, arbiter, is_stopping }))
+        Ok((server, Remote { address, handle, registry, arbiter, is_stopping, hurry: Hurry::default() }))
     }
 }
 

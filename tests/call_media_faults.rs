@@ -173,6 +173,22 @@ async fn a_key_that_is_pressed_while_the_call_is_let_in_is_not_lost() {
 }
 
 #[tokio::test]
+async fn the_longest_message_is_as_configured_for_fragments_too() {
+    let service = Service::with(|config| config.media.max_message_bytes = 8_192);
+    let ringing = ring(&service).await;
+    let parameters: Value = token(&ringing).into();
+    let start = start(&service, &ringing.call.call_sid, json!({ "customParameters": { "token": parameters } }));
+    let mut stream = RawStream::open(&service, ringing.stream().unwrap()).await;
+    stream.in_fragments(&start.to_string(), 1).await;
+    stream.hears_the_agent().await;
+    stream.without_an_end(&"x".repeat(3_000), 3).await;
+    assert_eq!(stream.close_code().await, Some(TOO_BIG));
+    let facts = service.settled(&ringing.call.call_sid).await;
+    assert_eq!(facts.stats().media_faults, 1);
+    service.stops_at_once().await;
+}
+
+#[tokio::test]
 async fn a_socket_on_which_nothing_makes_sense_is_closed_and_its_call_ends() {
     let service = Service::start();
     let oversized = async {
@@ -254,7 +270,9 @@ async fn a_stream_without_a_valid_start_is_refused_and_no_call_begins() {
         })
     }))
     .await;
-    assert_eq!(service.metric("calls_refused_total{reason=\"bad_token\"}") as usize, tokens.len() + starts.len());
+    let refusals = |why: &str| service.metric(&format!("calls_refused_total{{reason=\"{why}\"}}")) as usize;
+    assert_eq!(refusals("bad_token"), tokens.len() + starts.len() - 1);
+    assert_eq!(refusals("other_account"), 1);
 
     // Audio before the start is not heard, a start that can't be read is none, and then time is up.
     let (early, nameless, silent) = tokio::join!(

@@ -124,6 +124,42 @@ fn its_secrets_may_stand_in_files_and_a_call_is_two_lines() {
     assert_eq!(lines[2]["call_sid"], report.call.call_sid);
 }
 
+#[test]
+fn told_to_stop_twice_it_ends_its_calls_at_once_and_keeps_what_they_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let (account, token) = (fresh_sid("AC"), fresh_sid(""));
+    let service = serve(&[
+        ("TRUNKLINE__DATA_DIR", folder.path().to_str().unwrap()),
+        ("TRUNKLINE__HTTP__PUBLIC_URL", PUBLIC_URL),
+        ("TRUNKLINE__HTTP__DRAIN_MS", "3600000"),
+        ("TRUNKLINE__LOCAL__SPEECH", "clips"),
+        ("TWILIO_ACCOUNT_SID", &account),
+        ("TWILIO_AUTH_TOKEN", &token),
+    ]);
+    let carrier = FakeTwilio::new(PUBLIC_URL, &token, &account).unwrap().through(service.address);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let Ended { code, err, .. } = runtime.block_on(async {
+        let call = carrier.inbound_call("+14155550100", "+14155550199").await.unwrap();
+        call.wait_until_agent_has_spoken_for(Duration::from_millis(300), program::PATIENCE).await.unwrap();
+        // The caller stays on the line meanwhile.
+        let ended = tokio::task::spawn_blocking(move || stops_when_told_twice(service)).await.unwrap();
+        drop(call);
+        ended
+    });
+    assert_eq!(code, 0, "{err}");
+    assert!(err.lines().any(|line| line.contains("call ended") && line.contains("draining")), "{err}");
+}
+
+/// Within seconds, whatever it was given to drain.
+fn stops_when_told_twice(service: Running) -> Ended {
+    service.told_to_stop();
+    let until = clock::now() + program::PATIENCE;
+    while service.get("/ready").0 != 503 {
+        assert!(clock::now() < until, "a service that stops is not ready");
+    }
+    service.stops()
+}
+
 /// A service on a free port with these variables, listening.
 fn serve(variables: &[(&str, &str)]) -> Running {
     let program = trunkline(&["serve", "--listen", "127.0.0.1:0"]);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use thiserror::Error;
 
-use crate::actors::call::{EndSeen, HangUp};
+use crate::actors::call::{END_SEEN_WITHIN, EndSeen, HangUp};
 use crate::actors::metered::{MailboxFigures, Metered, MeteredActor, order};
 use crate::clock;
 use crate::engine::call::{Farewell, HangupCause};
@@ -115,6 +115,11 @@ pub struct HangUpCall(pub CallSid, pub HangupCause);
 #[rtype(result = "usize")]
 pub struct LiveCalls;
 
+/// How many calls ended here a moment ago, and the carrier may still ask how to go on with them or report their end.
+#[derive(Message)]
+#[rtype(result = "usize")]
+pub struct OpenEnds;
+
 /// Take no new calls from now on.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -138,22 +143,40 @@ pub enum NotRegistered {
 
 /// How long an ended call is remembered. The carrier asks within seconds; its retries end after a minute.
 const REMEMBER: Duration = Duration::from_secs(300);
+/// The end of a call is nobody's business any more after this, whatever happened: the carrier had 5 s to show it, and its
+/// REST interface was asked three times, for 5 s each.
+const OPEN_AT_MOST: Duration = Duration::from_secs(30);
 /// How many ended calls are remembered at most.
 const REMEMBER_MOST: usize = 100_000;
 
 enum Entry {
     /// It is about to start; whether the carrier has ended it already.
-    Reserved {
-        is_over: bool,
-    },
+    Reserved { is_over: bool },
     Alive {
         hang_up: Recipient<HangUp>,
         end_seen: Recipient<EndSeen>,
+        /// Whether the carrier has ended it already.
+        is_over: bool,
     },
     Ended {
         farewell: Farewell,
         end_seen: Option<Recipient<EndSeen>>,
+        /// Whether the carrier has reported that the call is over.
+        is_over: bool,
     },
+}
+
+impl Entry {
+    /// Whether the carrier, or the call itself, may still do something about a call that ended at `at`.
+    fn is_open(&self, now: Instant, at: Instant) -> bool {
+        let Self::Ended { farewell, end_seen, is_over } = self else { return false };
+        let is_at_work = end_seen.as_ref().is_some_and(Recipient::connected); // it may yet ask the carrier to hang up
+        let is_expected = match farewell {
+            Farewell::Dial(_) => end_seen.is_some(), // once it dials, the call goes on without us
+            Farewell::HangUp | Farewell::Apologise => true,
+        };
+        !is_over && (is_at_work || is_expected && now.duration_since(at) < END_SEEN_WITHIN)
+    }
 }
 
 /// The directory of calls.
@@ -220,10 +243,11 @@ impl Handler<CallStarted> for CallRegistry {
     fn handle(&mut self, CallStarted { call, hang_up, end_seen }: CallStarted, _: &mut Metered<Self>) {
         match self.calls.get_mut(&call) {
             Some(entry @ Entry::Reserved { .. }) => {
-                if matches!(entry, Entry::Reserved { is_over: true }) {
+                let is_over = matches!(entry, Entry::Reserved { is_over: true });
+                if is_over {
                     hang_up.do_send(HangUp(HangupCause::CallerHungUp));
                 }
-                *entry = Entry::Alive { hang_up, end_seen };
+                *entry = Entry::Alive { hang_up, end_seen, is_over };
             }
             // It ended before it was registered; it still waits for the carrier.
             Some(Entry::Ended { end_seen: waiting, .. }) => *waiting = Some(end_seen),
@@ -236,9 +260,9 @@ impl Handler<CallEnded> for CallRegistry {
     type Result = ();
 
     fn handle(&mut self, CallEnded { call, farewell }: CallEnded, _: &mut Metered<Self>) {
-        let end_seen = match self.calls.remove(&call) {
-            Some(Entry::Alive { end_seen, .. }) => Some(end_seen),
-            Some(Entry::Reserved { .. }) => None,
+        let (end_seen, is_over) = match self.calls.remove(&call) {
+            Some(Entry::Alive { end_seen, is_over, .. }) => (Some(end_seen), is_over),
+            Some(Entry::Reserved { is_over }) => (None, is_over),
             Some(ended @ Entry::Ended { .. }) => {
                 self.calls.insert(call, ended);
                 return;
@@ -247,7 +271,7 @@ impl Handler<CallEnded> for CallRegistry {
         };
         self.alive -= 1;
         self.ended.push_back((clock::now(), call.clone()));
-        self.calls.insert(call, Entry::Ended { farewell, end_seen });
+        self.calls.insert(call, Entry::Ended { farewell, end_seen, is_over });
     }
 }
 
@@ -276,7 +300,7 @@ impl Handler<AskFarewell> for CallRegistry {
                 hang_up.do_send(HangUp(cause));
                 FarewellOf::Alive
             }
-            Some(Entry::Ended { farewell, end_seen }) => {
+            Some(Entry::Ended { farewell, end_seen, .. }) => {
                 if let Some(end_seen) = end_seen.take() {
                     end_seen.do_send(EndSeen);
                 }
@@ -291,12 +315,14 @@ impl Handler<CarrierEnded> for CallRegistry {
 
     fn handle(&mut self, CarrierEnded(call): CarrierEnded, _: &mut Metered<Self>) {
         match self.calls.get_mut(&call) {
-            Some(Entry::Alive { end_seen, hang_up }) => {
+            Some(Entry::Alive { end_seen, hang_up, is_over }) => {
+                *is_over = true;
                 // The carrier says it is over, so it is, whatever our socket says.
                 end_seen.do_send(EndSeen);
                 hang_up.do_send(HangUp(HangupCause::CallerHungUp));
             }
-            Some(Entry::Ended { end_seen, .. }) => {
+            Some(Entry::Ended { end_seen, is_over, .. }) => {
+                *is_over = true;
                 if let Some(end_seen) = end_seen.take() {
                     end_seen.do_send(EndSeen);
                 }
@@ -326,6 +352,16 @@ impl Handler<LiveCalls> for CallRegistry {
 
     fn handle(&mut self, LiveCalls: LiveCalls, _: &mut Metered<Self>) -> usize {
         self.alive
+    }
+}
+
+impl Handler<OpenEnds> for CallRegistry {
+    type Result = usize;
+
+    fn handle(&mut self, OpenEnds: OpenEnds, _: &mut Metered<Self>) -> usize {
+        let now = clock::now();
+        let recent = self.ended.iter().rev().take_while(|(at, _)| now.duration_since(*at) < OPEN_AT_MOST);
+        recent.filter(|(at, call)| self.calls.get(call).is_some_and(|entry| entry.is_open(now, *at))).count()
     }
 }
 

@@ -45,7 +45,8 @@ pub enum Command {
     /// Answer calls until told to stop
     #[command(
         long_about = "Answers calls until it is told to stop (Ctrl-C or SIGTERM): then it takes no new call, and gives \
-                      those that go on http.drain_ms to end.",
+                      those that go on http.drain_ms to end. A second Ctrl-C or SIGTERM ends them at once; what they said \
+                      is saved all the same.",
         after_long_help = "Examples:\n  \
                            trunkline serve\n      \
                                listen on 127.0.0.1:8080, the built-in receptionist answers\n  \
@@ -55,7 +56,7 @@ pub enum Command {
                                behind a proxy that Twilio reaches; point the number's webhooks at it\n  \
                            OPENAI_API_KEY=… TRUNKLINE__AGENT__PROVIDER=openai trunkline serve\n      \
                                OpenAI Realtime answers\n\n\
-                           Exit code: 0 after an orderly stop, 1 after a fault, 2 if the configuration can't be used."
+                           Exit code: 0 after an orderly stop, 1 after a fault or if not everything was saved, 2 if the configuration can't be used."
     )]
     Serve(ServeArgs),
     /// Play a whole call on this machine and show what happened

@@ -29,6 +29,7 @@ mod nearest;
 mod optional;
 mod secrets;
 mod settings;
+mod speech;
 #[cfg(test)]
 mod tests;
 mod typed;

@@ -5,6 +5,7 @@
 //! | `POST\|GET /twilio/voice` | Twilio, for each incoming call | TwiML |
 //! | `POST\|GET /twilio/status` | Twilio, when a call's status changes | 204 once the change is durable |
 //! | `POST /twilio/stream-ended` | Twilio, the `<Connect action>` | TwiML: hang up, dial, apologise |
+//! | `POST /twilio/dial-ended` | Twilio, the `<Dial action>` of a transfer | TwiML: hang up, or say that nobody answered |
 //! | `POST /twilio/stream-status` | Twilio, the stream's callbacks | 204 |
 //! | `GET /twilio/media` | Twilio, the media socket ([`crate::transport::twilio_stream`]) | 101 |
 //! | `GET\|HEAD /health` | a supervisor: is the process alive? | 200 |
@@ -33,6 +34,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(by_get_or_post("/twilio/voice", [web::get(), web::post()].map(|route| route.to(webhooks::voice))))
         .service(by_get_or_post("/twilio/status", [web::get(), web::post()].map(|route| route.to(webhooks::status))))
         .service(only("POST", "/twilio/stream-ended").route(web::post().to(webhooks::stream_ended)))
+        .service(only("POST", "/twilio/dial-ended").route(web::post().to(webhooks::dial_ended)))
         .service(only("POST", "/twilio/stream-status").route(web::post().to(webhooks::stream_status)))
         .service(by_get("/health", [web::get(), web::head()].map(|route| route.to(health::health))))
         .service(by_get("/ready", [web::get(), web::head()].map(|route| route.to(health::ready))))

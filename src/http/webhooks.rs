@@ -4,6 +4,7 @@
 //! who answers a number is read from memory, and a database that stalls costs it
 //! [`Webhooks::status_patience`] and no more.
 
+mod dial_ended;
 mod request;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use crate::store::Store;
 use crate::telemetry::{Event, Refusal, Telemetry};
 
 use super::error::Refused;
+pub use dial_ended::dial_ended;
 use request::Signed;
 
 /// What the webhooks need.
@@ -69,6 +71,8 @@ const LOOK: u32 = 5;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// How long the second leg of a transfer may ring.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the caller and that leg may talk: as long as Twilio allows where nobody says anything.
+const TRANSFER_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
 
 /// An incoming call: who answers it?
 pub async fn voice(
@@ -82,16 +86,23 @@ pub async fn voice(
         service.telemetry.record(Event::CallRefused { why: Refusal::Draining });
         return Ok(signed.twiml(Twiml::apology()));
     }
+    // Its media stream would be refused for the same reason, in the middle of a call that was answered.
+    if service.config.twilio.account_sid.as_ref().is_some_and(|ours| *ours != call.account_sid) {
+        let change = signed.identified(call.change(None, clock::wall_micros()));
+        refuse(&service, Refusal::OtherAccount, "twilio.account_sid is another account", change).await;
+        return Ok(signed.twiml(Twiml::apology()));
+    }
     let business = service.config.business_for(call.to.number());
     let Some(business) = business else {
-        let change = call.change(None, clock::wall_micros());
-        refuse(&service, Refusal::UnknownNumber, signed.identified(change)).await;
+        let reason = "nobody is configured for the called number";
+        let change = signed.identified(call.change(None, clock::wall_micros()));
+        refuse(&service, Refusal::UnknownNumber, reason, change).await;
         let words = "We are sorry, this number is not in service. Goodbye.";
         return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
     };
     if service.overload.is_on() {
         let change = call.change(Some(business.name.clone()), clock::wall_micros());
-        refuse(&service, Refusal::Overloaded, signed.identified(change)).await;
+        refuse(&service, Refusal::Overloaded, "live calls were served late already", signed.identified(change)).await;
         let words = "We are sorry, all our lines are busy. Please call again in a few minutes. Goodbye.";
         return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
     }
@@ -100,13 +111,9 @@ pub async fn voice(
     Ok(signed.twiml(connect(&service, &signed, &call, business)))
 }
 
-/// Counts a call that is not taken, and keeps it as rejected.
-async fn refuse(service: &Webhooks, why: Refusal, change: StatusChange) {
+/// Counts a call that we don't take, and keeps that we don't.
+async fn refuse(service: &Webhooks, why: Refusal, reason: &str, change: StatusChange) {
     service.telemetry.record(Event::CallRefused { why });
-    let reason = match why {
-        Refusal::Overloaded => "live calls were served late already",
-        _ => "nobody is configured for the called number",
-    };
     let change = StatusChange {
         status: CallStatus::Rejected,
         source: CarrierSource::Refusal,
@@ -171,7 +178,8 @@ pub async fn stream_ended(
             number: &number,
             caller_id: None,
             timeout: DIAL_TIMEOUT,
-            action: None,
+            time_limit: TRANSFER_LIMIT,
+            action: Some(&callback_url(&signed.url(&service.auth, "/twilio/dial-ended"))),
             status_callback: Some(&callback_url(&signed.url(&service.auth, "/twilio/status"))),
         }),
     };

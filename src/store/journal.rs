@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::time::Duration;
 
 use crate::engine::call::Turn;
@@ -35,6 +35,8 @@ const BATCH: usize = 256;
 const COMMIT_WINDOW: Duration = Duration::from_millis(50);
 /// How long to wait when neither the database nor the disk takes a batch.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How long a flush waits before it looks again whether a full queue has room.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// Writes one call's turns, timeline and end. Only the call's own actor holds it.
 ///
@@ -122,7 +124,17 @@ impl Journal {
     /// Waits until everything that was put before is stored; `false` if that takes longer than `patience`.
     pub fn flush(&self, patience: Duration) -> bool {
         let (tell, told) = mpsc::sync_channel(1);
-        self.queue.try_send(Item::Flush(tell)).is_ok() && told.recv_timeout(patience).is_ok()
+        let (mut item, mut left) = (Item::Flush(tell), patience);
+        // A full queue is no reason to give up: the thread behind it makes room as soon as anything takes a batch.
+        while let Err(TrySendError::Full(unsent)) = self.queue.try_send(item) {
+            if left.is_zero() {
+                return false;
+            }
+            let pause = LOOK_AGAIN_AFTER.min(left);
+            std::thread::sleep(pause);
+            (item, left) = (unsent, left - pause);
+        }
+        told.recv_timeout(left).is_ok()
     }
 }
 

@@ -19,6 +19,11 @@ pub enum Event<'a> {
     },
     /// The service has been told to stop.
     ServiceStopping,
+    /// The service has stopped, and something of its calls was not on the disk in time.
+    NotAllSaved {
+        /// `records`: turns, timelines, ends; `files`: recordings, messages, journals.
+        what: &'static str,
+    },
     /// The configuration holds something that works but is probably not meant.
     ConfigWarning {
         /// The setting, what it does and what to do instead.
@@ -174,6 +179,8 @@ pub enum Refusal {
     BadSignature,
     /// Nobody is configured for the number called.
     UnknownNumber,
+    /// A voice webhook or a media stream of an account that is not the configured one.
+    OtherAccount,
     /// A media socket that did not present its token in time.
     StartTimeout,
     /// A media socket whose token is not valid for its call.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use actix::{ActorContext as _, AsyncContext as _};
+use actix::fut::{ActorFutureExt as _, WrapFuture as _};
+use actix::{ActorContext as _, AsyncContext as _, ContextFutureSpawner as _};
 
 use crate::actors::metered::Metered;
 use crate::clock;
@@ -72,10 +73,9 @@ impl<R: VadRate> CallActor<R> {
             return ctx.stop(); // it ended the call, or carries it on: there is nothing to hang up
         }
         ctx.run_later(END_SEEN_WITHIN, |call, ctx| {
-            if let Some(token) = call.hang_up.take() {
-                token.hang_up();
-            }
-            ctx.stop();
+            let Some(token) = call.hang_up.take() else { return ctx.stop() };
+            // Stays until the carrier has answered, so that a service which stops knows that it is not done.
+            token.hang_up().into_actor(call).map(|(), _, ctx| ctx.stop()).spawn(ctx);
         });
     }
 

@@ -44,6 +44,7 @@ macro_rules! label {
 label!(Refusal, "reason", {
     BadSignature => "bad_signature",
     UnknownNumber => "unknown_number",
+    OtherAccount => "other_account",
     StartTimeout => "start_timeout",
     BadToken => "bad_token",
     SecondSocket => "second_socket",

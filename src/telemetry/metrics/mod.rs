@@ -171,7 +171,7 @@ impl Metrics {
     /// Counts an event.
     pub(super) fn count(&self, event: &Event<'_>) {
         match *event {
-            Event::ServiceStarted { .. } | Event::ServiceStopping => {}
+            Event::ServiceStarted { .. } | Event::ServiceStopping | Event::NotAllSaved { .. } => {}
             Event::ConfigWarning { .. } => self.config_warnings.inc(),
             Event::CallBegan { .. } => {
                 self.calls_begun.inc();

@@ -79,7 +79,7 @@ impl StreamDoor {
     /// Checks the account and the token of a `start`.
     pub(super) fn admit(&self, start: &StreamStart) -> Result<Admission, Refusal> {
         if self.account.as_ref().is_some_and(|ours| *ours != start.account_sid) {
-            return Err(Refusal::BadToken); // taken from a call of ours: we issue tokens to nobody else
+            return Err(Refusal::OtherAccount);
         }
         let token = start.custom_parameters.get(TOKEN_PARAMETER).ok_or(Refusal::BadToken)?;
         let now = clock::wall_micros() / 1_000_000;
