@@ -293,7 +293,8 @@ impl Handler<AskFarewell> for CallRegistry {
         match self.calls.get_mut(&call) {
             None => FarewellOf::Unknown,
             Some(Entry::Reserved { .. }) => FarewellOf::Alive,
-            Some(Entry::Alive { hang_up, end_seen }) => {
+            Some(Entry::Alive { hang_up, end_seen, is_over: is_known_over }) => {
+                *is_known_over |= is_over;
                 // Its stream is over, and it does not know yet; the carrier does, and goes on by our answer.
                 let cause = if is_over { HangupCause::CallerHungUp } else { HangupCause::StreamLost };
                 end_seen.do_send(EndSeen);
