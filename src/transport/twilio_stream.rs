@@ -26,11 +26,11 @@ use tokio::sync::oneshot;
 
 use crate::actors::call::{AnsweredCall, CallActor, CallerAudio, DtmfPressed, MarkHeard, MediaClosed};
 use crate::engine::audio::g711::decode_ulaw;
-use crate::engine::audio::{FRAME_MS, Framer, Hz8k};
+use crate::engine::audio::{FRAME_MS, Framer, Hz8k, Rate};
 use crate::engine::wire::auth::RequestTarget;
 use crate::engine::wire::media_stream::{
-    AUDIO_BUFFER, AudioBuffer, MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES, Received, Sequence, SequenceCheck,
-    StreamDecodeError, StreamEncoder, StreamMessage, StreamStart, Track, decode,
+    AUDIO_BUFFER, AudioBuffer, MAX_MESSAGE_BYTES, Received, Sequence, SequenceCheck, StreamDecodeError, StreamEncoder,
+    StreamMessage, StreamStart, Track, decode,
 };
 use crate::engine::wire::signature::Payload;
 use crate::telemetry::{Event, Refusal};
@@ -207,20 +207,21 @@ impl TwilioStream {
         if matches!(self.state, State::Waiting) {
             return self.fault("media_before_start", ctx);
         }
-        let mut samples = [0_i16; MAX_PAYLOAD_BYTES];
-        let samples = &mut samples[..payload.len()];
-        decode_ulaw(payload, samples);
         let (state, refused) = (&mut self.state, &mut self.refused_frames);
-        self.framer.push(samples, |frame| {
-            let audio = CallerAudio { frame: *frame, carrier_ms };
-            carrier_ms = carrier_ms.map(|millis| millis + u64::from(FRAME_MS));
-            match state {
-                State::Live { call } => *refused += u64::from(!call.line.offer(audio)),
-                State::Admitting { early } if early.len() < EARLY_FRAMES => early.push(audio),
-                State::Admitting { .. } => *refused += 1,
-                State::Waiting | State::Closed => {}
-            }
-        });
+        for mulaw in payload.chunks(Hz8k::FRAME_SAMPLES) {
+            let mut samples = [0; Hz8k::FRAME_SAMPLES];
+            decode_ulaw(mulaw, &mut samples);
+            self.framer.push(&samples[..mulaw.len()], |frame| {
+                let audio = CallerAudio { frame: *frame, carrier_ms };
+                carrier_ms = carrier_ms.map(|millis| millis + u64::from(FRAME_MS));
+                match state {
+                    State::Live { call } => *refused += u64::from(!call.line.offer(audio)),
+                    State::Admitting { early } if early.len() < EARLY_FRAMES => early.push(audio),
+                    State::Admitting { .. } => *refused += 1,
+                    State::Waiting | State::Closed => {}
+                }
+            });
+        }
     }
 
     fn tell<M>(&mut self, message: M)
