@@ -2,7 +2,7 @@
 //!
 //! [`accept`] answers the upgrade, if it is signed. The actor of the socket stays thin, since the HTTP server
 //! polls it and it freezes, timers and all, when its peer stops reading: it reads what comes. The call lives
-//! beside it, in its own actor, and writes into a bounded [`outbox`] that goes out behind the actor's back; frames
+//! beside it, in its own actor, and writes into a bounded `outbox` that goes out behind the actor's back; frames
 //! pass in both directions without an envelope.
 //!
 //! A socket's life: `connected`, then `start` within the time limit, with the token from our own TwiML. Token
