@@ -2,7 +2,7 @@
 //!
 //! [`accept`] answers the upgrade, if it is signed. The actor of the socket stays thin, since the HTTP server
 //! polls it and it freezes, timers and all, when its peer stops reading: it reads what comes. The call lives
-//! beside it, in its own actor, and writes into a bounded [`outbox`] that goes out behind the actor's back; frames
+//! beside it, in its own actor, and writes into a bounded `outbox` that goes out behind the actor's back; frames
 //! pass in both directions without an envelope.
 //!
 //! A socket's life: `connected`, then `start` within the time limit, with the token from our own TwiML. Token
@@ -27,12 +27,12 @@ use tokio::sync::oneshot;
 
 use crate::actors::call::{AnsweredCall, CallActor, CallerAudio, DtmfPressed, MarkHeard, MediaClosed, StreamEnd};
 use crate::engine::audio::g711::decode_ulaw;
-use crate::engine::audio::{FRAME_MS, Framer, Hz8k};
+use crate::engine::audio::{FRAME_MS, Framer, Hz8k, Rate};
 use crate::engine::ids::{Digit, Mark};
 use crate::engine::wire::auth::RequestTarget;
 use crate::engine::wire::media_stream::{
-    AUDIO_BUFFER, AudioBuffer, MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES, Received, Sequence, SequenceCheck,
-    StreamDecodeError, StreamEncoder, StreamMessage, StreamStart, Track, decode,
+    AUDIO_BUFFER, AudioBuffer, MAX_MESSAGE_BYTES, Received, Sequence, SequenceCheck, StreamDecodeError, StreamEncoder,
+    StreamMessage, StreamStart, Track, decode,
 };
 use crate::engine::wire::signature::Payload;
 use crate::telemetry::{Event, Refusal};
@@ -222,20 +222,21 @@ impl TwilioStream {
         if matches!(self.state, State::Waiting) {
             return self.fault("media_before_start", ctx);
         }
-        let mut samples = [0_i16; MAX_PAYLOAD_BYTES];
-        let samples = &mut samples[..payload.len()];
-        decode_ulaw(payload, samples);
         let (state, refused) = (&mut self.state, &mut self.refused_frames);
-        self.framer.push(samples, |frame| {
-            let audio = CallerAudio { frame: *frame, carrier_ms };
-            carrier_ms = carrier_ms.map(|millis| millis + u64::from(FRAME_MS));
-            match state {
-                State::Live { call } => *refused += u64::from(!call.line.offer(audio)),
-                State::Admitting { early, .. } if early.len() < EARLY_FRAMES => early.push(audio),
-                State::Admitting { .. } => *refused += 1,
-                State::Waiting | State::Closed => {}
-            }
-        });
+        for mulaw in payload.chunks(Hz8k::FRAME_SAMPLES) {
+            let mut samples = [0; Hz8k::FRAME_SAMPLES];
+            decode_ulaw(mulaw, &mut samples);
+            self.framer.push(&samples[..mulaw.len()], |frame| {
+                let audio = CallerAudio { frame: *frame, carrier_ms };
+                carrier_ms = carrier_ms.map(|millis| millis + u64::from(FRAME_MS));
+                match state {
+                    State::Live { call } => *refused += u64::from(!call.line.offer(audio)),
+                    State::Admitting { early, .. } if early.len() < EARLY_FRAMES => early.push(audio),
+                    State::Admitting { .. } => *refused += 1,
+                    State::Waiting | State::Closed => {}
+                }
+            });
+        }
     }
 
     fn press(&mut self, digit: Digit, ctx: &mut Ctx) {

@@ -26,6 +26,20 @@ impl RawStream {
         Self(client_async(request, connection).await.unwrap().0)
     }
 
+    /// Sends one text message.
+    #[allow(dead_code, reason = "each test binary uses its own part")]
+    pub async fn says(&mut self, text: String) {
+        self.0.send(Message::text(text)).await.unwrap();
+    }
+
+    /// The socket itself, on which whoever takes it speaks WebSocket byte by byte.
+    #[allow(dead_code, reason = "each test binary uses its own part")]
+    pub fn into_socket(self) -> std::net::TcpStream {
+        let socket = self.0.into_inner().into_std().unwrap();
+        socket.set_nonblocking(false).unwrap();
+        socket
+    }
+
     /// Sends one text message in so many frames, with a ping between.
     pub async fn in_fragments(&mut self, text: &str, pieces: usize) {
         let pieces: Vec<&[u8]> = text.as_bytes().chunks(text.len().div_ceil(pieces)).collect();

@@ -169,3 +169,102 @@ impl<R: Rate> fmt::Debug for CallerLine<R> {
         write!(f, "CallerLine({} waiting)", self.0.borrow().frames.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::audio::Hz8k;
+
+    #[test]
+    fn what_waits_is_heard_in_order_and_counted_as_one_message() {
+        let (line, ear, counts) = new();
+        (1..=3).for_each(|n| assert!(line.offer(audio(n))));
+        assert_eq!((heard(&ear), heard(&ear)), (vec![1, 2, 3], vec![]));
+        line.offer(audio(4));
+        assert_eq!(heard(&ear), [4]);
+        assert_eq!(counts.told(), [2, 2, 2, 0], "queued, taken, handled, refused");
+    }
+
+    #[test]
+    fn a_call_that_stands_still_refuses_what_is_too_much_and_each_is_counted() {
+        let (line, ear, counts) = new();
+        let taken = (0..FRAMES as u64 + 5).filter(|&n| line.offer(audio(n))).count();
+        assert_eq!((taken, heard(&ear).len()), (FRAMES, FRAMES));
+        assert_eq!(counts.told(), [1 + 5, 1, 1, 5]);
+        assert!(line.offer(audio(0)), "there is room again");
+    }
+
+    #[test]
+    fn what_came_before_the_call_began_is_heard_however_much_it_is() {
+        let (line, ear, _) = new();
+        line.begin_with((0..200).map(audio).collect());
+        assert!(!line.offer(audio(200)), "the line is full");
+        assert_eq!(heard(&ear), (0..200).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn each_end_knows_that_the_other_is_gone() {
+        let (line, ear, _) = new();
+        assert!(!ear.has_ended());
+        drop(line);
+        assert!(ear.has_ended());
+
+        let (line, ear, counts) = new();
+        line.offer(audio(1));
+        drop(ear);
+        assert!(line.offer(audio(2)), "nobody hears it, and nobody refuses it");
+        assert_eq!(counts.told(), [1, 0, 0, 1]);
+    }
+
+    fn new() -> (CallerLine<Hz8k>, CallerEar<Hz8k>, Arc<Counts>) {
+        let counts = Arc::new(Counts::default());
+        let (line, ear) = line(Arc::clone(&counts) as Arc<dyn Meter>);
+        (line, ear, counts)
+    }
+
+    fn audio(n: u64) -> CallerAudio<Hz8k> {
+        CallerAudio { frame: PcmFrame::silence(), carrier_ms: Some(n) }
+    }
+
+    fn heard(ear: &CallerEar<Hz8k>) -> Vec<u64> {
+        let mut heard = vec![];
+        ear.listen(|_, audio| heard.extend(audio.carrier_ms));
+        heard
+    }
+
+    #[derive(Default)]
+    struct Counts([AtomicU32; 4]);
+
+    impl Counts {
+        fn told(&self) -> [u32; 4] {
+            self.0.each_ref().map(|count| count.load(Ordering::Relaxed))
+        }
+
+        fn count(&self, what: usize) {
+            self.0[what].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Meter for Counts {
+        fn enqueued(&self) {
+            self.count(0);
+        }
+
+        fn dequeued(&self, _: Duration) {
+            self.count(1);
+        }
+
+        fn handled(&self, _: Duration) {
+            self.count(2);
+        }
+
+        fn refused(&self) {
+            self.count(3);
+        }
+
+        fn panicked(&self, _: &str) {}
+    }
+}
