@@ -1,16 +1,22 @@
 //! Audio between the call's rate and the vendor's: the way up and the way down.
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::Simd;
+use base64::engine::general_purpose::PAD;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use thiserror::Error;
 
-use crate::engine::audio::{Hz8k, Hz24k, PcmFrame, Rate, Resampler, g711};
+use crate::engine::audio::{Hz8k, Hz24k, PcmFrame, Rate, Resampler, append_pcm_bytes, g711};
 use crate::engine::ids::ResponseId;
 use crate::providers::voice_agent::Chunk;
 
 use super::format_check;
 use super::settings::AudioFormat;
+
+/// Base64 by the widest vectors that this processor has.
+static BASE64: LazyLock<Simd> = LazyLock::new(|| Simd::standard(PAD));
 
 const APPEND_HEAD: &[u8] = br#"{"type":"input_audio_buffer.append","audio":""#;
 const APPEND_TAIL: &[u8] = br#""}"#;
@@ -43,7 +49,7 @@ impl<R: Rate> Uplink<R> {
         match self.format {
             AudioFormat::Pcm24 => {
                 self.to_24k.process(frame.samples(), &mut self.samples);
-                self.coded.extend(self.samples.iter().flat_map(|sample| sample.to_le_bytes()));
+                append_pcm_bytes(&self.samples, &mut self.coded);
             }
             AudioFormat::Pcmu => {
                 self.to_8k.process(frame.samples(), &mut self.samples);
@@ -65,15 +71,15 @@ impl<R: Rate> Uplink<R> {
         self.message.put_slice(APPEND_HEAD);
         let begin = self.message.len();
         self.message.resize(begin + coded, 0);
-        STANDARD.encode_slice(&self.coded, &mut self.message[begin..]).expect("the place was measured");
+        BASE64.encode_slice(&self.coded, &mut self.message[begin..]).expect("the place was measured");
         self.message.put_slice(APPEND_TAIL);
         self.coded.clear();
         Some(self.message.split().freeze())
     }
 }
 
-/// The agent's audio on its way to the call. Audio that was announced as µ-law is held back until
-/// [`format_check`] has judged it, once per session.
+/// The agent's audio on its way to the call. Audio that was announced as µ-law is judged by [`format_check`], once
+/// per session; until then only what would do no harm is played.
 pub(super) struct Downlink<R: Rate> {
     format: AudioFormat,
     is_trusted: bool,
@@ -123,7 +129,7 @@ impl<R: Rate> Downlink<R> {
             self.begin(response);
         }
         self.decode_letters(base64)?;
-        let lied = !self.is_trusted && self.bytes.len() >= format_check::WANTED && self.check(0);
+        let lied = !self.is_trusted && self.check_early();
         Ok(Decoded { chunk: self.chunk(), lied })
     }
 
@@ -145,15 +151,15 @@ impl<R: Rate> Downlink<R> {
         self.letters.clear();
         self.bytes.clear();
         self.total = 0;
-        self.from_24k = Resampler::new();
-        self.from_8k = Resampler::new();
+        self.from_24k.reset();
+        self.from_8k.reset();
     }
 
     /// Four letters are three bytes; what is less waits for the next piece.
     fn decode_letters(&mut self, base64: &str) -> Result<(), NotBase64> {
         let before = self.bytes.len();
         let decoded = if self.letters.is_empty() && base64.len().is_multiple_of(4) {
-            STANDARD.decode_vec(base64, &mut self.bytes)
+            BASE64.decode_vec(base64, &mut self.bytes)
         } else {
             self.letters.push_str(base64);
             let whole = self.letters.len() & !3;
@@ -162,7 +168,7 @@ impl<R: Rate> Downlink<R> {
                 return Err(NotBase64);
             }
             let rest = self.letters.split_off(whole);
-            let decoded = STANDARD.decode_vec(&self.letters, &mut self.bytes);
+            let decoded = BASE64.decode_vec(&self.letters, &mut self.bytes);
             self.letters = rest;
             decoded
         };
@@ -173,6 +179,15 @@ impl<R: Rate> Downlink<R> {
         }
         self.total += (self.bytes.len() - before) as u64;
         Ok(())
+    }
+
+    /// Judges what is held back as far as that can be done at once. `true` if it is not what was announced.
+    fn check_early(&mut self) -> bool {
+        if self.bytes.len() >= format_check::WANTED {
+            return self.check(0);
+        }
+        self.is_trusted = format_check::clearly_ulaw(&self.bytes);
+        false
     }
 
     /// Judges what is held back. `true` if it is not what was announced.
@@ -192,7 +207,7 @@ impl<R: Rate> Downlink<R> {
 
     fn chunk(&mut self) -> Option<Chunk<R>> {
         let is_open = !self.is_trusted;
-        if is_open && self.bytes.len() < format_check::WANTED {
+        if is_open && self.bytes.len() < format_check::WANTED && !format_check::is_quiet(&self.bytes) {
             return None;
         }
         let mut out = Vec::new();
@@ -206,9 +221,11 @@ impl<R: Rate> Downlink<R> {
                 self.from_24k.process(&self.samples, &mut out);
             }
             AudioFormat::Pcmu => {
-                self.samples.resize(self.bytes.len(), 0);
+                // While they may still be linear, bytes stay in pairs.
+                let whole = self.bytes.len() & !usize::from(is_open);
+                self.samples.resize(whole, 0);
                 g711::decode_ulaw(&self.bytes, &mut self.samples);
-                self.bytes.clear();
+                self.bytes.drain(..whole);
                 self.from_8k.process(&self.samples, &mut out);
             }
         }
@@ -219,6 +236,7 @@ impl<R: Rate> Downlink<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
 
     fn response() -> ResponseId {
