@@ -23,7 +23,7 @@ mod timeline;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
@@ -199,24 +199,26 @@ impl<R: VadRate> CallActor<R> {
 
     fn arm(&mut self, ctx: &mut Metered<Self>) {
         let due = self.machine.next_deadline();
-        self.next_deadline = self.rearmed(self.next_deadline, due, ctx, |call, ctx| {
+        self.next_deadline = self.rearmed(self.next_deadline, due, ctx, |call, _, ctx| {
             call.next_deadline = None;
             call.tell(Input::Deadline, ctx);
         });
         let due = self.audio.playout.next_due();
-        self.next_tick = self.rearmed(self.next_tick, due, ctx, |call, ctx| {
-            call.next_tick.take().into_iter().for_each(|(due, _)| lateness::ticked(call.clock.at(due)));
+        self.next_tick = self.rearmed(self.next_tick, due, ctx, |call, due, ctx| {
+            call.next_tick = None;
+            lateness::ticked(due);
             call.play_out(ctx);
         });
     }
 
-    /// A timer for `due`: the one that is armed already if it has the same time, else a new one in its place.
+    /// A timer for `due`: the one that is armed already if it has the same time, else a new one in its place. `wake`
+    /// is told when it could go off at the earliest: what is overdue when it is armed, is due then.
     fn rearmed(
         &self,
         armed: Option<Alarm>,
         due: Option<CallTime>,
         ctx: &mut Metered<Self>,
-        wake: impl FnOnce(&mut Self, &mut Metered<Self>) + 'static,
+        wake: impl FnOnce(&mut Self, Instant, &mut Metered<Self>) + 'static,
     ) -> Option<Alarm> {
         if due == armed.map(|(at, _)| at) {
             return armed;
@@ -224,7 +226,11 @@ impl<R: VadRate> CallActor<R> {
         if let Some((_, timer)) = armed {
             ctx.cancel_future(timer);
         }
-        due.map(|at| (at, ctx.run_later(self.clock.at(at).saturating_duration_since(clock::now()), wake)))
+        let now = clock::now();
+        due.map(|at| {
+            let due = self.clock.at(at).max(now);
+            (at, ctx.run_later(due - now, move |call, ctx| wake(call, due, ctx)))
+        })
     }
 }
 
