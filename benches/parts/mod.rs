@@ -21,8 +21,11 @@ use trunkline::engine::wire::webhook::VoiceWebhook;
 /// Does one thing once.
 pub type Part = Box<dyn FnMut()>;
 
-/// Each part by its name; made when it is asked for.
-pub const PARTS: &[(&str, fn() -> Part)] = &[
+/// Makes a part ready.
+pub type Make = fn() -> Part;
+
+/// Each part by its name.
+pub const PARTS: &[(&str, Make)] = &[
     ("ulaw_decode", ulaw_decode),
     ("ulaw_encode", ulaw_encode),
     ("vad", vad),
