@@ -46,6 +46,8 @@ main() {
         tests "tests" cargo test --locked "${features[@]}" --no-fail-fast --quiet --lib --bins --tests
     fi
     tests "doc tests" cargo test --locked "${features[@]}" --quiet --doc
+    # Other code than that of the tests: optimized, and so a build of its own.
+    have valgrind && check "instructions" cargo bench --locked --profile counted --bench instructions
     tell_skips_of_tests
     finish
 }
@@ -53,7 +55,7 @@ main() {
 # What a test needs, the packages that bring it, and what is skipped without it.
 install_missing() {
     local need missing=()
-    for need in cc libpq postgres promtool venv; do
+    for need in cc libpq postgres promtool valgrind venv; do
         have "$need" || read -r -a missing <<<"${missing[*]} $(packages_for "$need")"
     done
     if ((${#missing[@]})) && command -v apt-get >/dev/null && ((EUID == 0)); then
@@ -65,6 +67,7 @@ install_missing() {
     have cc || skip "most of everything" "there is no C compiler (build-essential)"
     have postgres || skip "tests on PostgreSQL" "its server is missing (postgresql)"
     have promtool || skip "what promtool says of /metrics" "promtool is missing (prometheus)"
+    have valgrind || skip "counting instructions" "valgrind is missing"
     have venv || skip "checks against published schemas" "python3 -m venv is missing (python3-venv)"
 }
 
@@ -73,7 +76,7 @@ have() {
     cc) command -v cc >/dev/null ;;
     libpq) command -v pkg-config >/dev/null && pkg-config --exists libpq ;;
     postgres) command -v postgres >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null ;;
-    promtool) command -v promtool >/dev/null ;;
+    promtool | valgrind) command -v "$1" >/dev/null ;;
     venv) python3 -c "import ensurepip, venv" >/dev/null 2>&1 ;;
     esac
 }
@@ -84,6 +87,7 @@ packages_for() {
     libpq) echo libpq-dev pkg-config ;;
     postgres) echo postgresql ;;
     promtool) echo prometheus ;;
+    valgrind) echo valgrind ;;
     venv) echo python3-venv ;;
     esac
 }

@@ -116,6 +116,8 @@ pub struct CallActor<R: VadRate> {
     playing: Option<ResponseId>,
     ear: Option<CallerEar<R>>,
     alarm: Alarm,
+    /// When the playout is due, and since when that is known.
+    tick: Option<(CallTime, CallTime)>,
     watch_at: CallTime,
     carrier_time: CarrierTime,
     last_frame_at: CallTime,
@@ -143,6 +145,7 @@ impl<R: VadRate> CallActor<R> {
             playing: None,
             ear: Some(ear),
             alarm: Alarm::new(),
+            tick: None,
             watch_at: CallTime::START,
             carrier_time: CarrierTime::default(),
             last_frame_at: CallTime::START,

@@ -4,9 +4,6 @@
 //! the pipe closes, the shell stops the server and removes the folder.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-#[path = "skip.rs"]
-mod skip;
-
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -14,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::skip;
 
 /// A server that can be stopped and started again.
 pub struct Postgres {

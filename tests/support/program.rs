@@ -1,15 +1,14 @@
 //! The program as a process.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-#[path = "skip.rs"]
-mod skip;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use crate::skip;
 
 /// How long a test waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(40);

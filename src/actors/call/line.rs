@@ -249,6 +249,10 @@ mod tests {
     }
 
     impl Meter for Counts {
+        fn started(&self) {}
+
+        fn ended(&self) {}
+
         fn enqueued(&self) {
             self.count(0);
         }

@@ -87,8 +87,8 @@ impl<R: VadRate> CallActor<R> {
         if is_due(self.machine.next_deadline()) {
             self.tell(Input::Deadline, ctx);
         }
-        if let Some(due) = self.audio.playout.next_due().filter(|due| *due <= now) {
-            lateness::ticked(self.clock.at(due));
+        if let Some((due, since)) = self.tick.filter(|(due, _)| *due <= now) {
+            lateness::ticked(self.clock.at(due.max(since))); // what is overdue when it is first known, is due then
             self.play_out(ctx);
         }
         if self.watch_at <= now {
@@ -98,7 +98,11 @@ impl<R: VadRate> CallActor<R> {
     }
 
     /// Wakes the call, if what it was just told makes something due before it wakes by itself.
-    pub(super) fn wake_in_time(&self) {
+    pub(super) fn wake_in_time(&mut self) {
+        let tick = self.audio.playout.next_due();
+        if tick != self.tick.map(|(due, _)| due) {
+            self.tick = tick.map(|due| (due, self.clock.now()));
+        }
         let Some(due) = self.next_due() else { return };
         self.alarm.wake_before(self.clock.at(due));
     }

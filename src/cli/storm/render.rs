@@ -1,5 +1,6 @@
 //! The report for people.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::report::{BUSIEST, Holding, LATE, Report, Run, Stage};
@@ -68,18 +69,22 @@ fn write_run(run: &Run, text: &mut String) -> std::fmt::Result {
             )?;
         }
     }
+    let mut unmeasured = BTreeSet::new();
     for promise in &run.promises {
-        let measured = promise.measured.map_or("not measured".to_owned(), |measured| format!("{measured}"));
-        let verdict = match (promise.is_kept, promise.measured) {
-            (true, None) => "-",
-            (true, Some(_)) => "kept",
-            (false, _) => "BROKEN",
+        let Some(measured) = promise.measured else {
+            unmeasured.insert(promise.name);
+            continue;
         };
+        let verdict = if promise.is_kept { "kept" } else { "BROKEN" };
         writeln!(
             text,
-            "{verdict:<8}{:<20}{measured:>14} {:<6} limit {} at {} calls",
+            "{verdict:<8}{:<24}{measured:>10} {:<6} limit {} at {} calls",
             promise.name, promise.unit, promise.limit, promise.calls
         )?;
+    }
+    if !unmeasured.is_empty() {
+        let names: Vec<_> = unmeasured.into_iter().collect();
+        writeln!(text, "not measured, in some stage at least: {}", names.join(", "))?;
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ const ROWS: &[Row] = &[
     ("webhook_p99", "ms", None, |_, stage| stage.webhook.map(|webhook| webhook.p99)),
     ("cpu_ms_per_call_second", "ms", None, |_, stage| stage.engine.map(|engine| engine.cpu_ms_per_call_second)),
     ("kib_per_call", "KiB", None, |run, _| run.kib_per_call),
-    ("log_share", "%", Some(0.1), |_, stage| stage.threads.get(LOG_THREAD).copied()),
+    ("log_share", "%", Some(0.1), |_, stage| log_share(stage)),
     ("starts_lateness_moves", "ms", Some(2.0), |run, stage| moves(run, stage, |stage| stage.tick_lateness)),
     ("starts_gap_moves", "ms", Some(2.0), |run, stage| moves(run, stage, |stage| stage.gap)),
     ("leak_kib_per_call", "KiB", Some(0.1), |run, _| run.leak_kib_per_call),
@@ -41,6 +41,11 @@ const ROWS: &[Row] = &[
 
 /// What writes the service's log.
 const LOG_THREAD: &str = "log";
+
+/// Of calls that go on: what is said when a call begins and ends is much only where calls are nothing but that.
+fn log_share(stage: &Stage) -> Option<f64> {
+    stage.threads.get(LOG_THREAD).copied().filter(|_| stage.starts_per_second == 0.0)
+}
 
 /// How much later the 99th percentile is than without short calls besides.
 fn moves(run: &Run, stage: &Stage, of: fn(&Stage) -> Option<Percentiles>) -> Option<f64> {
