@@ -126,7 +126,7 @@ impl Journal {
                 return false;
             }
             let pause = LOOK_AGAIN_AFTER.min(left);
-            std::thread::sleep(pause);
+            std::thread::park_timeout(pause);
             (item, left) = (unsent, left - pause);
         }
         told.recv_timeout(left).is_ok()
