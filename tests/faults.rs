@@ -11,6 +11,8 @@ mod postgres;
 mod program;
 #[path = "support/service.rs"]
 mod service;
+#[path = "support/skip.rs"]
+mod skip;
 
 #[path = "faults/disks.rs"]
 mod disks;

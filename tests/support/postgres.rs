@@ -4,9 +4,6 @@
 //! the pipe closes, the shell stops the server and removes the folder.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-#[path = "skip.rs"]
-mod skip;
-
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -28,7 +25,7 @@ impl Postgres {
         let Some(bin) = installed() else {
             let is_required = std::env::var_os("TRUNKLINE_REQUIRE_POSTGRES").is_some_and(|set| set == "1");
             assert!(!is_required, "PostgreSQL is required here and no initdb was found: apt-get install postgresql");
-            skip::skipped("tests on PostgreSQL: its server is missing (postgresql)");
+            crate::skip::skipped("tests on PostgreSQL: its server is missing (postgresql)");
             return None;
         };
         let dir = tempfile::Builder::new().prefix("trunkline-pg-").tempdir_in("/tmp").unwrap().keep();

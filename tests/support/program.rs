@@ -1,9 +1,6 @@
 //! The program as a process.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-#[path = "skip.rs"]
-mod skip;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -42,7 +39,7 @@ pub fn serve_with_mounts(mounts: &str) -> Option<Program> {
         tried.is_ok_and(|status| status.success())
     };
     let Some(wrapper) = wrappers.iter().find(may) else {
-        skip::skipped("tests with a full disk: nobody may mount anything here");
+        crate::skip::skipped("tests with a full disk: nobody may mount anything here");
         return None;
     };
     let mut command = Command::new("unshare");
