@@ -27,7 +27,7 @@ impl Postgres {
         let Some(bin) = installed() else {
             let is_required = std::env::var_os("TRUNKLINE_REQUIRE_POSTGRES").is_some_and(|set| set == "1");
             assert!(!is_required, "PostgreSQL is required here and no initdb was found: apt-get install postgresql");
-            skip::skipped("tests on PostgreSQL: its server is missing (postgresql)");
+            crate::skip::skipped("tests on PostgreSQL: its server is missing (postgresql)");
             return None;
         };
         let dir = tempfile::Builder::new().prefix("trunkline-pg-").tempdir_in("/tmp").unwrap().keep();

@@ -41,7 +41,7 @@ pub fn serve_with_mounts(mounts: &str) -> Option<Program> {
         tried.is_ok_and(|status| status.success())
     };
     let Some(wrapper) = wrappers.iter().find(may) else {
-        skip::skipped("tests with a full disk: nobody may mount anything here");
+        crate::skip::skipped("tests with a full disk: nobody may mount anything here");
         return None;
     };
     let mut command = Command::new("unshare");
