@@ -12,8 +12,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::skip;
-
 /// A server that can be stopped and started again.
 pub struct Postgres {
     bin: PathBuf,

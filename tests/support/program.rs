@@ -8,8 +8,6 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::skip;
-
 /// How long a test waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
