@@ -103,7 +103,7 @@ have_component() {
 
 scripts_parse() {
     local script ok=0
-    for script in .ci/* tests/*.sh deploy/*.sh; do
+    for script in .ci/* tests/*.sh benches/*.sh deploy/*.sh; do
         [[ -f $script ]] || continue
         bash -n "$script" || ok=1
         [[ -x $script ]] || { echo "$script is not executable" && ok=1; }
