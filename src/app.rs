@@ -3,11 +3,14 @@
 //! Who holds what is decided here and nowhere else: the one `StatusWriter` moves into the one CallStatus actor;
 //! each call gets its own `TurnWriter`; everybody else can only ask.
 
+mod admin_token;
 mod agents;
+mod api;
 mod checks;
 mod plans;
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -19,7 +22,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use anyhow::{Context, anyhow};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::actors::call_registry::{CallRegistry, Drain, EndAll, LiveCalls, OpenEnds};
 use crate::actors::call_status::{CallStatusActor, CallStatusSettings, observe_store};
@@ -31,6 +34,7 @@ use crate::engine::audio::Hz8k;
 use crate::engine::call::HangupCause;
 use crate::engine::wire::auth::RequestAuth;
 use crate::engine::wire::token::MediaTokens;
+use crate::http::api::Api;
 use crate::http::health::Checks;
 use crate::http::webhooks::Webhooks;
 use crate::providers::voice_agent::local;
@@ -38,6 +42,8 @@ use crate::store::call_files::{CallFiles, CallFilesSettings};
 use crate::store::{self, Store, StoreSettings};
 use crate::telemetry::{Event, Telemetry};
 use crate::transport::twilio_stream::{self, StreamDoor};
+
+use admin_token::admin_token;
 
 /// How long calls may take to end after they were told to.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -54,6 +60,7 @@ pub struct Server {
     address: SocketAddr,
     store: Store,
     files: CallFiles,
+    admin_token_file: Option<PathBuf>,
     stop: Option<Stop>,
 }
 
@@ -114,11 +121,13 @@ impl Server {
             .context("no thread for the recordings")?;
         let (store, status_writer) = store::open(store_settings(&config, &telemetry)).context("database")?;
         let files = open_files(&config, &telemetry)?;
+        let admin = admin_token(&config)?;
         let parts = Parts {
             config: Arc::clone(&config),
             telemetry: telemetry.clone(),
             store: store.clone(),
             files: files.clone(),
+            admin: admin.token,
         };
         // Before the first call, and after the database, which takes as long to open.
         clips.join().map_err(|_| anyhow!("the recordings can't be decoded"))?;
@@ -129,7 +138,14 @@ impl Server {
             .context("no thread for the service")?;
         let remote = wait.recv().map_err(|_| anyhow!("the service ended while it started"))??;
         let drain = Duration::from_millis(config.http.drain_ms.into());
-        Ok(Self { address: remote.address, store, files, stop: Some(Stop { thread, remote, drain, telemetry }) })
+        let admin_token_file = admin.file;
+        Ok(Self {
+            address: remote.address,
+            store,
+            files,
+            admin_token_file,
+            stop: Some(Stop { thread, remote, drain, telemetry }),
+        })
     }
 
     /// Where it listens.
@@ -150,6 +166,11 @@ impl Server {
     /// The files that its calls write.
     pub fn files(&self) -> &CallFiles {
         &self.files
+    }
+
+    /// Where the administrator's token lies, if nobody gave one.
+    pub fn admin_token_file(&self) -> Option<&Path> {
+        self.admin_token_file.as_deref()
     }
 
     /// Stops in order: no new calls, the live ones may end within `http.drain_ms`, then they are ended; the carrier is told
@@ -231,6 +252,7 @@ struct Parts {
     telemetry: Telemetry,
     store: Store,
     files: CallFiles,
+    admin: SecretString,
 }
 
 impl Parts {
@@ -304,6 +326,15 @@ impl Parts {
             store: self.store.clone(),
             telemetry: telemetry.clone(),
         });
+        let api = web::Data::new(Api::new(
+            config.api.clone(),
+            &self.admin,
+            self.store.clone(),
+            config.database.pool,
+            registry.clone(),
+            telemetry.clone(),
+        ));
+        api::keep_fresh(&api);
         let checks =
             web::Data::new(Checks(checks::checks(self.store.clone(), Arc::clone(&is_stopping), Arc::clone(&overload))));
         let figures = web::Data::new(telemetry.clone());
@@ -321,6 +352,8 @@ impl Parts {
                 .app_data(webhooks.clone())
                 .app_data(checks.clone())
                 .app_data(figures.clone())
+                .app_data(api.clone())
+                .app_data(web::PayloadConfig::new(api.settings.max_body_bytes))
                 .service(crate::http::only("GET", "/twilio/media").route(web::get().to(twilio_stream::accept)))
                 .configure(crate::http::routes)
         })

@@ -14,13 +14,27 @@ use crate::actors::call::{END_SEEN_WITHIN, EndSeen, HangUp};
 use crate::actors::metered::{MailboxFigures, Metered, MeteredActor, order};
 use crate::clock;
 use crate::engine::call::{Farewell, HangupCause};
-use crate::engine::ids::CallSid;
+use crate::engine::ids::{BusinessId, CallSid};
+use crate::engine::status::CallDirection;
 use crate::telemetry::Telemetry;
 
 /// A call's media stream was authenticated; the call is about to start. One call, one stream, once.
 #[derive(Message)]
 #[rtype(result = "Result<Reservation, NotRegistered>")]
-pub struct ReserveCall(pub CallSid);
+pub struct ReserveCall(pub LiveCall);
+
+/// A call that is alive here, as its media stream told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveCall {
+    /// Which call.
+    pub call: CallSid,
+    /// Whose.
+    pub business: BusinessId,
+    /// Who called whom.
+    pub direction: CallDirection,
+    /// Since when: microseconds since 1970-01-01 UTC.
+    pub since: i64,
+}
 
 /// A call's place in the directory. Whoever holds it says how the call ends; dropping it ends the call with an
 /// apology, whatever happened.
@@ -110,6 +124,16 @@ pub struct CarrierEnded(pub CallSid);
 #[rtype(result = "bool")]
 pub struct HangUpCall(pub CallSid, pub HangupCause);
 
+/// Which calls are alive here, the oldest first.
+#[derive(Message)]
+#[rtype(result = "Vec<LiveCall>")]
+pub struct ListLiveCalls;
+
+/// A call, if it is alive here.
+#[derive(Message)]
+#[rtype(result = "Option<LiveCall>")]
+pub struct FindLiveCall(pub CallSid);
+
 /// How many calls are alive here.
 #[derive(Message)]
 #[rtype(result = "usize")]
@@ -151,10 +175,11 @@ const REMEMBER_MOST: usize = 100_000;
 
 enum Entry {
     /// It is about to start; whether the carrier has ended it already.
-    Reserved { is_over: bool },
+    Reserved { is_over: bool, of: LiveCall },
     Alive {
         hang_up: Recipient<HangUp>,
         end_seen: Recipient<EndSeen>,
+        of: LiveCall,
         /// Whether the carrier has ended it already.
         is_over: bool,
     },
@@ -167,6 +192,13 @@ enum Entry {
 }
 
 impl Entry {
+    fn alive(&self) -> Option<&LiveCall> {
+        match self {
+            Self::Alive { of, .. } => Some(of),
+            Self::Reserved { .. } | Self::Ended { .. } => None,
+        }
+    }
+
     /// Whether the carrier, or the call itself, may still do something about a call that ended at `at`.
     fn is_open(&self, now: Instant, at: Instant) -> bool {
         let Self::Ended { farewell, end_seen, is_over } = self else { return false };
@@ -223,15 +255,16 @@ impl MeteredActor for CallRegistry {
 impl Handler<ReserveCall> for CallRegistry {
     type Result = Result<Reservation, NotRegistered>;
 
-    fn handle(&mut self, ReserveCall(call): ReserveCall, ctx: &mut Metered<Self>) -> Self::Result {
+    fn handle(&mut self, ReserveCall(of): ReserveCall, ctx: &mut Metered<Self>) -> Self::Result {
         self.forget_old();
+        let call = of.call.clone();
         if self.is_draining {
             return Err(NotRegistered::Draining);
         }
         if self.calls.contains_key(&call) {
             return Err(NotRegistered::SecondSocket);
         }
-        self.calls.insert(call.clone(), Entry::Reserved { is_over: false });
+        self.calls.insert(call.clone(), Entry::Reserved { is_over: false, of });
         self.alive += 1;
         Ok(Reservation { call, registry: ctx.address(), has_ended: false })
     }
@@ -243,11 +276,12 @@ impl Handler<CallStarted> for CallRegistry {
     fn handle(&mut self, CallStarted { call, hang_up, end_seen }: CallStarted, _: &mut Metered<Self>) {
         match self.calls.get_mut(&call) {
             Some(entry @ Entry::Reserved { .. }) => {
-                let is_over = matches!(entry, Entry::Reserved { is_over: true });
+                let Entry::Reserved { is_over, of } = &*entry else { return };
+                let is_over = *is_over;
                 if is_over {
                     hang_up.do_send(HangUp(HangupCause::CallerHungUp));
                 }
-                *entry = Entry::Alive { hang_up, end_seen, is_over };
+                *entry = Entry::Alive { hang_up, end_seen, of: of.clone(), is_over };
             }
             // It ended before it was registered; it still waits for the carrier.
             Some(Entry::Ended { end_seen: waiting, .. }) => *waiting = Some(end_seen),
@@ -293,7 +327,7 @@ impl Handler<AskFarewell> for CallRegistry {
         match self.calls.get_mut(&call) {
             None => FarewellOf::Unknown,
             Some(Entry::Reserved { .. }) => FarewellOf::Alive,
-            Some(Entry::Alive { hang_up, end_seen, is_over: is_known_over }) => {
+            Some(Entry::Alive { hang_up, end_seen, is_over: is_known_over, .. }) => {
                 *is_known_over |= is_over;
                 // Its stream is over, and it does not know yet; the carrier does, and goes on by our answer.
                 let cause = if is_over { HangupCause::CallerHungUp } else { HangupCause::StreamLost };
@@ -316,7 +350,7 @@ impl Handler<CarrierEnded> for CallRegistry {
 
     fn handle(&mut self, CarrierEnded(call): CarrierEnded, _: &mut Metered<Self>) {
         match self.calls.get_mut(&call) {
-            Some(Entry::Alive { end_seen, hang_up, is_over }) => {
+            Some(Entry::Alive { end_seen, hang_up, is_over, .. }) => {
                 *is_over = true;
                 // The carrier says it is over, so it is, whatever our socket says.
                 end_seen.do_send(EndSeen);
@@ -328,7 +362,7 @@ impl Handler<CarrierEnded> for CallRegistry {
                     end_seen.do_send(EndSeen);
                 }
             }
-            Some(Entry::Reserved { is_over }) => *is_over = true,
+            Some(Entry::Reserved { is_over, .. }) => *is_over = true,
             None => {}
         }
     }
@@ -345,6 +379,24 @@ impl Handler<HangUpCall> for CallRegistry {
             }
             Some(Entry::Reserved { .. } | Entry::Ended { .. }) | None => false,
         }
+    }
+}
+
+impl Handler<ListLiveCalls> for CallRegistry {
+    type Result = MessageResult<ListLiveCalls>;
+
+    fn handle(&mut self, ListLiveCalls: ListLiveCalls, _: &mut Metered<Self>) -> Self::Result {
+        let mut live: Vec<LiveCall> = self.calls.values().filter_map(Entry::alive).cloned().collect();
+        live.sort_by(|a, b| (a.since, &a.call).cmp(&(b.since, &b.call)));
+        MessageResult(live)
+    }
+}
+
+impl Handler<FindLiveCall> for CallRegistry {
+    type Result = Option<LiveCall>;
+
+    fn handle(&mut self, FindLiveCall(call): FindLiveCall, _: &mut Metered<Self>) -> Option<LiveCall> {
+        self.calls.get(&call).and_then(Entry::alive).cloned()
     }
 }
 

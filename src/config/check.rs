@@ -17,6 +17,7 @@ pub(super) fn check(config: &Config, indices: &[usize]) -> Vec<Finding> {
     findings.texts();
     findings.strangers();
     findings.services();
+    findings.admin_token();
     findings.businesses(indices);
     findings.list
 }
@@ -170,6 +171,17 @@ impl Findings<'_> {
         }
     }
 
+    /// A token that somebody thought of is the one thing here that could be guessed.
+    fn admin_token(&mut self) {
+        let Some(token) = &self.config.api.admin_token else { return };
+        let token = token.expose_secret();
+        let is_text = token.bytes().all(|byte| byte.is_ascii_graphic());
+        if token.len() < 32 || !is_text {
+            let problem = "is shorter than 32 characters, or holds others than letters, digits and signs of ASCII";
+            self.error("api.admin_token", problem, "make one with `openssl rand -hex 32`");
+        }
+    }
+
     fn safe_url(&mut self, path: &str, url: &Url, safe: &str, local: &str) {
         let is_safe = url.scheme() == safe || url.scheme() == local && is_loopback(url);
         if !is_safe || url.host().is_none() {
@@ -212,7 +224,7 @@ impl Findings<'_> {
 
 /// Each number with the least and the most it may be, as `config/default.toml` says.
 pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
-    let Config { http, database, openai, vad, endpoint, playout, barge_in, silence, limits, media, .. } = config;
+    let Config { http, api, database, openai, vad, endpoint, playout, barge_in, silence, limits, media, .. } = config;
     let mut ranges: Vec<(&'static str, f64, f64, f64)> = vec![("http.workers", http.workers as f64, 0.0, 256.0)];
     let mut range = |path, value: f64, least: u32, most: u32| ranges.push((path, value, least.into(), most.into()));
 
@@ -220,6 +232,11 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     range("http.request_timeout_ms", http.request_timeout_ms.into(), 1_000, 60_000);
     range("http.max_body_bytes", http.max_body_bytes as f64, 1_024, 1_048_576);
     range("http.drain_ms", http.drain_ms.into(), 0, 3_600_000);
+    range("api.requests_per_minute", api.requests_per_minute.get().into(), 1, 1_000_000);
+    range("api.strangers_per_minute", api.strangers_per_minute.get().into(), 1, 1_000_000);
+    range("api.max_body_bytes", api.max_body_bytes as f64, 1_024, 67_108_864);
+    range("api.read_timeout_ms", api.read_timeout_ms.into(), 100, 60_000);
+    range("api.token_refresh_ms", api.token_refresh_ms.into(), 100, 600_000);
     range("database.pool", database.pool.into(), 1, 100);
     range("database.connect_timeout_ms", database.connect_timeout_ms.into(), 1, 60_000);
     range("database.patience_ms", database.patience_ms.into(), 1, 5_000);

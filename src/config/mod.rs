@@ -41,9 +41,9 @@ pub use explain::Explained;
 pub use finding::{Finding, Severity, Source};
 pub use load::{ConfigSources, Override};
 pub use settings::{
-    AgentProvider, AgentSettings, DatabaseSettings, HttpSettings, JournalSettings, LocalSettings, LocalSpeech,
-    LogFormat, LogLevel, LogSettings, MediaSettings, NoiseReduction, OpenAiAudio, OpenAiSettings, RecordingSettings,
-    SpoolSettings, TwilioSettings,
+    AgentProvider, AgentSettings, ApiSettings, DatabaseSettings, HttpSettings, JournalSettings, LocalSettings,
+    LocalSpeech, LogFormat, LogLevel, LogSettings, MediaSettings, NoiseReduction, OpenAiAudio, OpenAiSettings,
+    RecordingSettings, SpoolSettings, TwilioSettings,
 };
 
 /// The shipped defaults, which document every setting.
@@ -56,6 +56,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The socket on which carriers and operators reach the service.
     pub http: HttpSettings,
+    /// The interface for operators.
+    pub api: ApiSettings,
     /// The one record of each call.
     pub database: DatabaseSettings,
     /// The carrier.

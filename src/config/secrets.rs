@@ -22,7 +22,7 @@ pub(super) struct Secret {
 }
 
 /// Every secret.
-pub(super) const SECRETS: [Secret; 3] = [
+pub(super) const SECRETS: [Secret; 4] = [
     Secret {
         path: "twilio.auth_token",
         variable: "TWILIO_AUTH_TOKEN",
@@ -40,6 +40,12 @@ pub(super) const SECRETS: [Secret; 3] = [
         variable: "OPENAI_API_KEY",
         slot: |config| &mut config.openai.api_key,
         is_set: |config| config.openai.api_key.is_some(),
+    },
+    Secret {
+        path: "api.admin_token",
+        variable: "TRUNKLINE_ADMIN_TOKEN",
+        slot: |config| &mut config.api.admin_token,
+        is_set: |config| config.api.admin_token.is_some(),
     },
 ];
 

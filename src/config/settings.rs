@@ -2,6 +2,7 @@
 //! ranges, defaults and reasons.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
@@ -31,6 +32,24 @@ pub struct HttpSettings {
     pub max_body_bytes: usize,
     /// For calls to end by themselves after the service was told to stop.
     pub drain_ms: u32,
+}
+
+/// `[api]`: the interface for operators.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ApiSettings {
+    /// Of each token.
+    pub requests_per_minute: NonZeroU32,
+    /// Without a valid token, of each address.
+    pub strangers_per_minute: NonZeroU32,
+    /// Of a request.
+    pub max_body_bytes: usize,
+    /// For an answer of the database.
+    pub read_timeout_ms: u32,
+    /// Between two readings of the tokens.
+    pub token_refresh_ms: u32,
+    /// The administrator's own token; `None` means the one that is kept in `data_dir`.
+    #[serde(skip)]
+    pub admin_token: Option<SecretString>,
 }
 
 /// `[database]`: the one record of each call.

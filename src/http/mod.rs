@@ -11,9 +11,13 @@
 //! | `GET\|HEAD /health` | a supervisor: is the process alive? | 200 |
 //! | `GET\|HEAD /ready` | a balancer: send calls here? | 200 or 503, with each check |
 //! | `GET\|HEAD /metrics` | Prometheus | text format 0.0.4 |
+//! | `/api/v1/…` | operators and integrators ([`api`]) | JSON |
+//! | `GET\|HEAD /api/docs` | a person who wants to know it | a page |
 //!
-//! Everything under `/twilio` needs a valid signature, checked before anything is allocated for the call.
+//! Everything under `/twilio` needs a valid signature, checked before anything is allocated for the call; everything
+//! under `/api/v1` a token.
 
+pub mod api;
 pub mod error;
 pub mod health;
 pub mod webhooks;
@@ -24,7 +28,9 @@ use actix_web::http::header::ALLOW;
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpResponse, Resource, Route};
+use actix_web::{HttpMessage, HttpResponse, Resource, Route};
+
+use api::caller::Caller;
 
 /// The routes of this module. The media socket is added by whoever knows the transports.
 pub fn routes(config: &mut ServiceConfig) {
@@ -38,7 +44,9 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(only("POST", "/twilio/stream-status").route(web::post().to(webhooks::stream_status)))
         .service(by_get("/health", [web::get(), web::head()].map(|route| route.to(health::health))))
         .service(by_get("/ready", [web::get(), web::head()].map(|route| route.to(health::ready))))
-        .service(by_get("/metrics", [web::get(), web::head()].map(|route| route.to(health::metrics))));
+        .service(by_get("/metrics", [web::get(), web::head()].map(|route| route.to(health::metrics))))
+        .configure(api::viewer::routes)
+        .service(api::scope());
 }
 
 /// A path that knows these methods; who asks by another is told them (RFC 9110, 15.5.6).
@@ -47,8 +55,8 @@ pub fn only(methods: &'static str, path: &str) -> Resource {
     web::resource(path).default_service(web::to(refuse))
 }
 
-/// Keeps the connections of those alone whose signed webhooks were taken. Whoever else asks gets one answer for each
-/// connection: the server limits the time for the head of a connection's first request, and of no other, so that a
+/// Keeps the connections of those alone whose signed webhooks were taken, or who have a token. Whoever else asks gets one
+/// answer for each connection: the server limits the time for the head of a connection's first request, and of no other, so that a
 /// stranger could hold a kept one for ever.
 pub async fn close_to_strangers(
     request: ServiceRequest,
@@ -58,7 +66,8 @@ pub async fn close_to_strangers(
     let mut response = next.call(request).await?;
     let status = response.status();
     let is_signed = is_carriers && (status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS);
-    if !is_signed {
+    let has_token = response.request().extensions().get::<Caller>().is_some();
+    if !is_signed && !has_token {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     Ok(response)

@@ -45,11 +45,22 @@ impl Db {
     /// On SQLite it takes the write lock at once: a transaction that reads first and wants to write later is
     /// refused as locked, whatever its patience.
     pub fn transaction<T>(&mut self, work: impl FnOnce(&mut Conn) -> Result<T, Fault>) -> Result<T, Fault> {
-        let _turn = self.gate.as_ref().map(|gate| gate.lock().unwrap_or_else(PoisonError::into_inner));
+        let gate = self.gate.clone();
+        let _turn = gate.as_ref().map(|gate| gate.lock().unwrap_or_else(PoisonError::into_inner));
+        self.within(["BEGIN IMMEDIATE", "BEGIN"], work)
+    }
+
+    /// Asks several questions of the same moment, whatever is written meanwhile.
+    pub fn snapshot<T>(&mut self, questions: impl FnOnce(&mut Conn) -> Result<T, Fault>) -> Result<T, Fault> {
+        self.within(["BEGIN DEFERRED", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"], questions)
+    }
+
+    /// `begin` is the statement for SQLite, and for PostgreSQL.
+    fn within<T>(&mut self, begin: [&str; 2], work: impl FnOnce(&mut Conn) -> Result<T, Fault>) -> Result<T, Fault> {
         match &mut self.conn {
-            Conn::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE")?,
+            Conn::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, begin[0])?,
             #[cfg(feature = "postgres")]
-            Conn::Postgres(c) => AnsiTransactionManager::begin_transaction(c)?,
+            Conn::Postgres(c) => AnsiTransactionManager::begin_transaction_sql(c, begin[1])?,
         }
         match work(&mut self.conn) {
             Ok(done) => {

@@ -20,6 +20,7 @@
 #![warn(missing_docs)]
 
 pub mod call_files;
+mod call_list;
 mod claims;
 mod db;
 mod error;
@@ -37,6 +38,7 @@ mod shared;
 mod spool;
 mod status_writer;
 mod target;
+mod tokens;
 mod worker;
 mod write;
 
@@ -56,12 +58,15 @@ use shared::Shared;
 use spool::Spool;
 use target::{Manager, Target};
 
+pub use call_list::{CallFilter, CallPlace};
 pub use error::StoreError;
 pub use health::{DatabaseState, StoreHealth};
 pub use journal::TurnWriter;
+pub use reads::CallRecord;
 pub use record::{CallEnd, CallEventRecord};
 pub use settings::{Observer, StoreEvent, StoreSettings};
 pub use status_writer::{StatusSpool, StatusWriter};
+pub use tokens::{ApiToken, TokenScope};
 pub use write::StoredStatus;
 
 /// Opens the database and brings its schema up to date.

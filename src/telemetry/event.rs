@@ -65,6 +65,22 @@ pub enum Event<'a> {
         /// From the first byte read to the answer.
         took: Duration,
     },
+    /// A request to the interface for operators was answered.
+    ApiAnswered {
+        /// `GET`, `POST`, `PUT`, `PATCH`, `DELETE`, `other`.
+        method: &'static str,
+        /// The HTTP status.
+        status: u16,
+        /// From the request's head to the answer.
+        took: Duration,
+    },
+    /// A request to the interface met a fault of ours.
+    ApiFailed {
+        /// The name under which the caller was told of it.
+        request_id: &'a str,
+        /// What happened.
+        error: &'a str,
+    },
     /// A status change is stored.
     StatusStored {
         /// Whether it changed the row.

@@ -1,6 +1,7 @@
 //! What a person wants to know when the service starts: what is ready, what is missing, what is probably not meant.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use crate::cli::out::Out;
 use crate::config::{AgentProvider, CalledNumber, Config, Finding, Source};
@@ -30,7 +31,7 @@ impl Summary {
         }
     }
 
-    pub(super) fn tell(&self, out: &mut Out, address: SocketAddr, store: &StoreHealth) {
+    pub(super) fn tell(&self, out: &mut Out, address: SocketAddr, store: &StoreHealth, admin_token: Option<&Path>) {
         out.line(format_args!("Trunkline listens on http://{address}"));
         let database = store.backend;
         let fault = match &store.database {
@@ -39,6 +40,14 @@ impl Summary {
         };
         if fault.is_none() {
             out.line(format_args!("  ready      database {database}"));
+        }
+        let api = format!("http://{address}/api/v1");
+        match admin_token {
+            Some(file) => out.line(format_args!(
+                "  ready      API        {api} (the administrator's token lies in {})",
+                file.display()
+            )),
+            None => out.line(format_args!("  ready      API        {api}")),
         }
         for line in &self.ready {
             out.line(format_args!("  ready      {line}"));
@@ -144,7 +153,7 @@ mod tests {
         };
         let page = Page::default();
         let address = SocketAddr::from(([127, 0, 0, 1], 8080));
-        Summary::of(&config, &warnings).tell(&mut Out::to(page.clone()), address, &store);
+        Summary::of(&config, &warnings).tell(&mut Out::to(page.clone()), address, &store, None);
         let text = page.0.lock().unwrap().clone();
         String::from_utf8(text).unwrap()
     }

@@ -68,6 +68,8 @@ impl Inner {
                 "call_sid" => %call, "kind" => kind, "error" => redact(error), held_back),
             Event::CarrierFailed { call, error } => warn!(self.log, "carrier did not do what it was asked";
                 "call_sid" => %call, "error" => redact(error), held_back),
+            Event::ApiFailed { request_id, error } => error!(self.log, "request to the interface met a fault";
+                "request_id" => request_id, "error" => redact(error), held_back),
             Event::WebhookAnswered { endpoint, status, .. } => warn!(self.log, "webhook answered with an error";
                 "endpoint" => endpoint, "status" => status, held_back),
             _ => warn!(self.log, "{}", fault; "kind" => kind, held_back),
@@ -108,6 +110,7 @@ fn fault(event: &Event<'_>) -> Option<(&'static str, &'static str)> {
         Event::SpoolFailed { .. } => Some(("spool failed", "")),
         Event::SpoolRejected { .. } => Some(("spool rejected", "")),
         Event::StatusNotStored { .. } => Some(("status not stored", "")),
+        Event::ApiFailed { .. } => Some(("api failed", "")),
         Event::ServiceFailed { .. } => Some(("service failed", "")),
         Event::AgentLost { loss, .. } => Some(("agent lost", loss.word())),
         Event::AgentCounted { counter: AgentCounter::FormatFallback, .. } => {

@@ -7,7 +7,7 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
-use super::label::{Label, StatusCode, Word};
+use super::label::{Label, Method, StatusCode, Word};
 use crate::engine::call::{AgentCounter, AgentLoss};
 
 /// In front of every name.
@@ -58,6 +58,14 @@ impl<K: Labels> Family<K> {
 
 impl Labels for (Word, StatusCode) {
     const NAMES: &'static [&'static str] = &["endpoint", "status"];
+
+    fn with<R>(&self, use_them: impl FnOnce(&[&str]) -> R) -> R {
+        use_them(&[self.0.0, &self.1.0.to_string()])
+    }
+}
+
+impl Labels for (Method, StatusCode) {
+    const NAMES: &'static [&'static str] = &["method", "status"];
 
     fn with<R>(&self, use_them: impl FnOnce(&[&str]) -> R) -> R {
         use_them(&[self.0.0, &self.1.0.to_string()])

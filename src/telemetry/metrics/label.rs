@@ -74,6 +74,10 @@ label!(AgentCounter, "kind", {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Word(pub(super) &'static str);
 
+/// An HTTP method.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Method(pub(super) &'static str);
+
 /// An HTTP status that we answer with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StatusCode(pub(super) u16);

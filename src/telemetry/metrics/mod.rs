@@ -14,7 +14,7 @@ use crate::telemetry::{Event, Refusal};
 
 use family::{ByWord, CounterBy, Family, HistogramByWord, Register};
 pub(super) use label::Label;
-use label::{AgentNames, StatusCode, Word};
+use label::{AgentNames, Method, StatusCode, Word};
 pub use mailbox::MailboxMeter;
 use mailbox::Mailboxes;
 pub use thread::ThreadMeter;
@@ -38,6 +38,9 @@ pub(super) struct Metrics {
     call_duration: Histogram,
     webhooks: Family<(Word, StatusCode)>,
     webhook_duration: HistogramByWord,
+    api_answered: Family<(Method, StatusCode)>,
+    api_duration: HistogramByWord,
+    api_failures: IntCounter,
     status_changes: ByWord,
     spooled: ByWord,
     spool_replayed: IntCounter,
@@ -117,6 +120,15 @@ impl Metrics {
                 "From the first byte of a webhook to its answer.",
                 WEBHOOK_SECONDS,
             ),
+            api_answered: r
+                .family("api_answered_total", "Requests to the interface answered, by method and HTTP status."),
+            api_duration: r.histogram_by_word(
+                "api_duration_seconds",
+                "method",
+                "From the head of a request to the interface to its answer.",
+                WEBHOOK_SECONDS,
+            ),
+            api_failures: r.counter("api_failures_total", "Requests to the interface that met a fault of ours."),
             status_changes: r.by_word(
                 "status_changes_total",
                 "result",
@@ -185,6 +197,11 @@ impl Metrics {
                 self.webhooks.of(&(Word(endpoint), StatusCode(status))).inc();
                 self.webhook_duration.of(endpoint).observe(took.as_secs_f64());
             }
+            Event::ApiAnswered { method, status, took } => {
+                self.api_answered.of(&(Method(method), StatusCode(status))).inc();
+                self.api_duration.of(method).observe(took.as_secs_f64());
+            }
+            Event::ApiFailed { .. } => self.api_failures.inc(),
             Event::StatusStored { changed } => {
                 self.status_changes.of(if changed { "changed" } else { "known" }).inc();
             }

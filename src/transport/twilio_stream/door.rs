@@ -7,7 +7,7 @@ use actix::Addr;
 use futures_util::future::LocalBoxFuture;
 
 use crate::actors::call::{CallPlan, MediaPort};
-use crate::actors::call_registry::{CallRegistry, NotRegistered, Reservation, ReserveCall};
+use crate::actors::call_registry::{CallRegistry, LiveCall, NotRegistered, Reservation, ReserveCall};
 use crate::actors::call_status::{ApplyStatus, CallStatusActor};
 use crate::actors::metered;
 use crate::clock;
@@ -96,7 +96,12 @@ impl StreamDoor {
     /// Reserves the call here, then claims it on all nodes; its authenticated start is the carrier's word that
     /// the call is in progress.
     pub(super) async fn reserve(&self, admission: &Admission) -> Result<Reservation, Refusal> {
-        let reserve = ReserveCall(admission.call.clone());
+        let reserve = ReserveCall(LiveCall {
+            call: admission.call.clone(),
+            business: admission.business.clone(),
+            direction: admission.direction,
+            since: clock::wall_micros(),
+        });
         let reservation = match metered::ask(&self.registry, reserve, REGISTRY_ANSWERS_WITHIN).await {
             Ok(Ok(reservation)) => reservation,
             Ok(Err(NotRegistered::SecondSocket)) => return Err(Refusal::SecondSocket),
