@@ -341,6 +341,7 @@ impl Parts {
                 .app_data(figures.clone())
                 .app_data(api.clone())
                 .app_data(business_door.clone())
+                .app_data(web::PayloadConfig::new(api.settings.max_body_bytes))
                 .service(crate::http::only("GET", "/twilio/media").route(web::get().to(twilio_stream::accept)))
                 .configure(crate::http::routes)
         })

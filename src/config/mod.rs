@@ -33,6 +33,7 @@ mod settings;
 mod tests;
 mod typed;
 
+pub use crate::engine::business::CalledNumber;
 pub use business::Business;
 pub use database_url::{DatabaseKind, DatabaseUrl};
 pub use environment::Environment;

@@ -85,7 +85,8 @@ async fn the_preview_shows_every_prompt_and_none_stands_in_for_another() {
     assert_eq!(service.metric("prompt_cache_misses_total"), 0.0, "a preview is no call");
 
     let path = format!("/businesses/{id}/prompt/preview");
-    let notes = json!({ "customer": "Anna", "friend": "None", "phone": "mornings +1 415 555 0123", "fax": "+1 415 555 0124" });
+    let notes =
+        json!({ "customer": "Anna", "friend": "None", "phone": "mornings +1 415 555 0123", "fax": "+1 415 555 0124" });
     let body = json!({ "channel": "outbound", "at": "2026-11-24T23:22:00Z", "notes": notes });
     let prompt = admin(&service, "POST", &path, Some(body), 200).await["prompt"].as_str().unwrap().to_owned();
     assert!(prompt.ends_with("\n- customer: Anna\n- phone: mornings [number]"), "{prompt}");

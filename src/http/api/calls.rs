@@ -18,9 +18,9 @@ use crate::store::{CallFilter, CallPlace};
 
 use super::body::{Query, named};
 use super::caller::Caller;
-use super::page::{Cursor, Limit, Page, cursor_schema, limit_schema};
+use super::page::{Cursor, Limit, Page};
 use super::problem::Problem;
-use super::value::{Moment, Number, business_schema, direction_schema, moment_schema, number_schema, status_schema};
+use super::value::{BusinessName, Direction, Moment, Number, PageCursor, Status};
 use super::{Api, Part, by_get, resource};
 use shape::{CallJson, CallRecordJson, HangingUpJson, LiveCallsJson};
 
@@ -48,29 +48,26 @@ struct Document;
 #[into_params(parameter_in = Query)]
 struct Asked {
     /// Those of this business.
-    #[param(schema_with = business_schema, required = false)]
+    #[param(value_type = Option<BusinessName>)]
     business: Option<BusinessId>,
     /// Those that have come this far, and no farther.
-    #[param(schema_with = status_schema, required = false)]
+    #[param(value_type = Option<Status>)]
     status: Option<CallStatus>,
     /// Those that go this way.
-    #[param(schema_with = direction_schema, required = false)]
+    #[param(value_type = Option<Direction>)]
     direction: Option<CallDirection>,
     /// Those from or to this number.
-    #[param(schema_with = number_schema, required = false)]
     number: Option<Number>,
     /// Those of this time or later.
-    #[param(schema_with = moment_schema, required = false)]
     since: Option<Moment>,
     /// Those of an earlier time than this.
-    #[param(schema_with = moment_schema, required = false)]
     until: Option<Moment>,
     /// How many calls a page holds.
     #[serde(default)]
-    #[param(schema_with = limit_schema, required = false)]
+    #[param(inline, required = false)]
     limit: Limit,
     /// The `next_cursor` of the page before.
-    #[param(schema_with = cursor_schema, required = false)]
+    #[param(value_type = Option<PageCursor>, inline)]
     cursor: Option<Cursor<CallPlace>>,
 }
 
