@@ -279,13 +279,12 @@ fn businesses_come_in_pages(database: Database) {
     for n in 0..7 {
         node.writer.create(&id(&format!("b{n}")), &profile("B", &[]), by(n)).unwrap();
     }
-    let (mut seen, mut behind) = (Vec::new(), None::<String>);
+    let (mut seen, mut behind) = (Vec::new(), None::<BusinessId>);
     loop {
-        let page = node.store.businesses_page(behind.as_deref(), 3).unwrap();
-        let ids: Vec<String> = page.iter().map(|stored| stored.business.id.to_string()).collect();
-        behind = ids.last().cloned();
-        seen.extend(ids.clone());
-        if ids.len() < 3 {
+        let page = node.store.businesses_page(behind.as_ref(), 3).unwrap();
+        behind = page.last().map(|stored| stored.business.id.clone());
+        seen.extend(page.iter().map(|stored| stored.business.id.to_string()));
+        if page.len() < 3 {
             break;
         }
     }

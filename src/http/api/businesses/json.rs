@@ -7,6 +7,7 @@ use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::engine::business::{CallLimits, CalledNumber, PromptTexts};
+use crate::engine::ids::BusinessId;
 use crate::http::api::page::{Cursor, Limit};
 use crate::http::api::value::{BusinessName, Moment, Number, PageCursor};
 use crate::store::businesses::{BusinessVersion, StoredBusiness};
@@ -183,7 +184,7 @@ pub(super) struct AskedBusinesses {
     pub limit: Limit,
     /// The `next_cursor` of the page before.
     #[param(value_type = Option<PageCursor>, inline)]
-    pub cursor: Option<Cursor<String>>,
+    pub cursor: Option<Cursor<BusinessId>>,
 }
 
 /// Which versions are asked for.
