@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
+use utoipa::openapi::schema::{Array, ArrayBuilder, Object, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::engine::business::{CallLimits, CalledNumber, PromptTexts};
@@ -111,7 +111,7 @@ macro_rules! described {
             #[schema(required = false, value_type = PromptsJson)]
             prompts: Option<PromptsJson>,
             /// What `{{name}}` in the prompts stands for; all of them are replaced.
-            #[schema(required = false, value_type = BTreeMap<String, String>, example = json!({ "goods": "bread" }))]
+            #[schema(schema_with = variables_schema, required = false)]
             variables: Option<BTreeMap<String, String>>,
             /// How many calls at once. What is left out stays.
             #[schema(required = false, value_type = LimitsJson)]
@@ -171,6 +171,19 @@ pub(super) struct PromptVersionJson {
 fn numbers_schema() -> Array {
     let number = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^(\\*|\\+[1-9][0-9]{1,14})$"));
     ArrayBuilder::new().items(number).max_items(Some(1_000)).unique_items(true).build()
+}
+
+/// Variables, in the document.
+fn variables_schema() -> Object {
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let name = text().pattern(Some("^[a-z][a-z0-9_]{0,31}$"));
+    let value = text().min_length(Some(1)).max_length(Some(1_000));
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property_names(Some(name))
+        .additional_properties(Some(value))
+        .examples([serde_json::json!({ "goods": "bread" })])
+        .build()
 }
 
 /// Which businesses are asked for.
