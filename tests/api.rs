@@ -15,6 +15,7 @@ mod service;
 mod calls;
 #[path = "api/document.rs"]
 mod document;
+#[cfg(feature = "postgres")]
 #[path = "api/outages.rs"]
 mod outages;
 #[path = "api/problems.rs"]

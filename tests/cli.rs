@@ -50,6 +50,32 @@ fn a_configuration_is_checked_as_a_whole() {
 }
 
 #[test]
+fn a_first_start_says_where_the_administrators_token_lies_and_not_what_it_is() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let serve = || {
+        trunkline(&["serve"])
+            .env("TRUNKLINE__DATA_DIR", folder.path().to_str().unwrap())
+            .env("TRUNKLINE__HTTP__LISTEN", "127.0.0.1:0")
+    };
+    let first = serve().listens();
+    assert_eq!(first.get("/api/v1/calls").0, 401);
+    let said = first.stops();
+    let path = folder.path().join("admin-token");
+    let token = fs::read_to_string(&path).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(said.err.contains(path.to_str().unwrap()), "{}", said.err);
+    assert!(!said.err.contains(token.trim()) && !said.out.contains(token.trim()));
+
+    let given = serve().env("TRUNKLINE_ADMIN_TOKEN", "too short").ends();
+    assert_eq!(given.code, 2, "{given:?}");
+    assert!(given.err.contains("api.admin_token") && !given.err.contains("too short"), "{}", given.err);
+    let own = serve().env("TRUNKLINE_ADMIN_TOKEN", "0123456789abcdef0123456789abcdef").listens().stops();
+    assert!(own.err.contains("API") && !own.err.contains("admin-token"), "{}", own.err);
+    assert_eq!(fs::read_to_string(&path).unwrap(), token, "it is left alone");
+}
+
+#[test]
 fn the_demo_keeps_its_promises() {
     let folder = tempfile::tempdir().unwrap();
     let began = clock::now();

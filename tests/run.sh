@@ -62,7 +62,7 @@ install_missing() {
     have cc || skip "most of everything" "there is no C compiler (build-essential)"
     have postgres || skip "tests on PostgreSQL" "its server is missing (postgresql)"
     have promtool || skip "what promtool says of /metrics" "promtool is missing (prometheus)"
-    have venv || skip "checks against published schemas" "python3 -m venv is missing (python3-venv)"
+    have venv || skip "Schemathesis, and checks against published schemas" "python3 -m venv is missing (python3-venv)"
 }
 
 have() {

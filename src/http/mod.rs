@@ -11,6 +11,7 @@
 //! | `GET\|HEAD /ready` | a balancer: send calls here? | 200 or 503, with each check |
 //! | `GET\|HEAD /metrics` | Prometheus | text format 0.0.4 |
 //! | `/api/v1/…` | operators and integrators ([`api`]) | JSON |
+//! | `GET\|HEAD /api/docs` | a person who wants to know it | a page |
 //!
 //! Everything under `/twilio` needs a valid signature, checked before anything is allocated for the call; everything
 //! under `/api/v1` a token.
@@ -42,6 +43,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(by_get("/health", [web::get(), web::head()].map(|route| route.to(health::health))))
         .service(by_get("/ready", [web::get(), web::head()].map(|route| route.to(health::ready))))
         .service(by_get("/metrics", [web::get(), web::head()].map(|route| route.to(health::metrics))))
+        .configure(api::viewer::routes)
         .service(api::scope());
 }
 

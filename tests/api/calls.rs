@@ -62,7 +62,7 @@ async fn a_call_that_is_not_alive_here_can_not_be_ended_here() {
 
 #[tokio::test]
 async fn the_list_is_filtered_by_everything_that_is_given() {
-    let databases = [Some(Database::sqlite()), Database::shared_postgres().filter(|_| cfg!(feature = "postgres"))];
+    let databases = [Some(Database::sqlite()), cfg!(feature = "postgres").then(Database::shared_postgres).flatten()];
     for database in databases.into_iter().flatten() {
         let service = service(|config| config.database.url = Some(database.url.parse().unwrap()));
         let mut sids = Vec::new();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::http_service::{Request, ask};
+use crate::http_service::{Asked as _, Request, ask};
 use crate::{ADMIN, Interface, problem, service};
 
 /// Each path of the document, with a name in place of each parameter, and its methods.
@@ -38,6 +38,28 @@ async fn every_documented_operation_is_there_and_no_other() {
 }
 
 #[tokio::test]
+async fn the_page_that_shows_it_is_open_says_nothing_and_loads_only_its_own() {
+    let service = service(|_| {});
+    let page = service.get("/api/docs").await;
+    assert_eq!((page.status, page.header("Content-Type")), (200, Some("text/html; charset=utf-8")));
+    let own: Vec<&str> = page.body.split(['"', ' ']).filter(|word| word.starts_with("docs/")).collect();
+    assert_eq!(own, ["docs/page.css", "docs/page.js"]);
+    let mut all = page.body.clone();
+    for file in own {
+        let file = service.get(&format!("/api/{file}")).await;
+        assert_eq!(file.status, 200);
+        assert!(file.header("Content-Security-Policy").unwrap().starts_with("default-src 'none'"));
+        all.push_str(&file.body);
+    }
+    let policy = page.header("Content-Security-Policy").unwrap();
+    assert!(!policy.contains("unsafe") && policy.contains("script-src 'self'"), "{policy}");
+    // The policy forbids them: a page that held one would be broken.
+    for forbidden in ["http://", "https://", "<style", "style=", "onclick", "innerHTML", "call_sid", "localStorage"] {
+        assert!(!all.contains(forbidden), "{forbidden}");
+    }
+}
+
+#[tokio::test]
 async fn every_documented_operation_is_closed_to_strangers() {
     let service = service(|_| {});
     let document = service.read("/openapi.json").await.json();
@@ -51,6 +73,19 @@ async fn every_documented_operation_is_closed_to_strangers() {
             let members: Vec<&String> = problem.as_object().unwrap().keys().collect();
             assert_eq!(members, ["detail", "request_id", "status", "title", "type"], "nothing else is said");
         }
+    }
+}
+
+#[tokio::test]
+async fn whatever_the_document_names_stands_in_it() {
+    let service = service(|_| {});
+    let answer = service.read("/openapi.json").await;
+    let document = answer.json();
+    let names: Vec<&str> =
+        answer.body.split("\"$ref\":\"#").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        assert!(document.pointer(name).is_some(), "there is no {name}; a part of the interface has to list it");
     }
 }
 

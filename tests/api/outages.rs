@@ -7,7 +7,6 @@ use crate::databases::Database;
 use crate::service::until;
 use crate::{ADMIN, Interface, problem, service};
 
-#[cfg(feature = "postgres")]
 #[tokio::test]
 async fn without_its_database_the_interface_says_so_and_still_knows_who_asks() {
     let Some(database) = Database::own_postgres() else { return };
@@ -35,7 +34,6 @@ async fn without_its_database_the_interface_says_so_and_still_knows_who_asks() {
     assert_eq!(service.read_as(&viewer, "/calls").await.status, 200);
 }
 
-#[cfg(feature = "postgres")]
 #[tokio::test]
 async fn a_database_that_hangs_holds_up_no_answer() {
     let Some(database) = Database::own_postgres() else { return };

@@ -162,7 +162,7 @@ async fn a_token_is_shown_once_and_only_its_hash_is_kept() {
 
 #[tokio::test]
 async fn a_token_counts_on_every_node_whichever_made_it() {
-    let databases = [Some(Database::sqlite()), Database::shared_postgres().filter(|_| cfg!(feature = "postgres"))];
+    let databases = [Some(Database::sqlite()), cfg!(feature = "postgres").then(Database::shared_postgres).flatten()];
     for database in databases.into_iter().flatten() {
         let node = || {
             service(|config| {

@@ -39,7 +39,7 @@ fn routes(config: &mut ServiceConfig) {
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(list, live, show, hang_up), tags((name = "calls", description = "Calls and what was said on them.")))]
+#[openapi(paths(list, live, show, hang_up), components(schemas(Number)), tags((name = "calls", description = "Calls and what was said on them.")))]
 struct Document;
 
 /// Which calls are asked for.
