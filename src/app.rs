@@ -24,10 +24,12 @@ use actix_web::{App, HttpServer, web};
 use anyhow::{Context, anyhow};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::actors::business_keeper::{BusinessKeeper, Businesses};
 use crate::actors::call_registry::{CallRegistry, Drain, EndAll, LiveCalls, OpenEnds};
 use crate::actors::call_status::{CallStatusActor, CallStatusSettings, observe_store};
 use crate::actors::lateness::{self, Overload};
 use crate::actors::metered;
+use crate::actors::prompts::Prompts;
 use crate::clock;
 use crate::config::Config;
 use crate::engine::audio::Hz8k;
@@ -35,6 +37,7 @@ use crate::engine::call::HangupCause;
 use crate::engine::wire::auth::RequestAuth;
 use crate::engine::wire::token::MediaTokens;
 use crate::http::api::Api;
+use crate::http::api::businesses::BusinessDoor;
 use crate::http::health::Checks;
 use crate::http::webhooks::Webhooks;
 use crate::providers::voice_agent::local;
@@ -60,6 +63,7 @@ pub struct Server {
     address: SocketAddr,
     store: Store,
     files: CallFiles,
+    businesses: Businesses,
     admin_token_file: Option<PathBuf>,
     stop: Option<Stop>,
 }
@@ -80,6 +84,7 @@ struct Remote {
     registry: Addr<CallRegistry>,
     arbiter: actix::ArbiterHandle,
     is_stopping: Arc<AtomicBool>,
+    businesses: Businesses,
     hurry: Hurry,
 }
 
@@ -138,11 +143,13 @@ impl Server {
             .context("no thread for the service")?;
         let remote = wait.recv().map_err(|_| anyhow!("the service ended while it started"))??;
         let drain = Duration::from_millis(config.http.drain_ms.into());
+        let businesses = remote.businesses.clone();
         let admin_token_file = admin.file;
         Ok(Self {
             address: remote.address,
             store,
             files,
+            businesses,
             admin_token_file,
             stop: Some(Stop { thread, remote, drain, telemetry }),
         })
@@ -161,6 +168,11 @@ impl Server {
     /// Its database, for reading.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The businesses that it serves.
+    pub fn businesses(&self) -> &Businesses {
+        &self.businesses
     }
 
     /// The files that its calls write.
@@ -289,7 +301,13 @@ impl Parts {
         let auth = RequestAuth::new(&secrets, public_url, config.twilio.validate_signatures);
         let tokens = MediaTokens::new(&token_secret(&secrets)?);
         let tokens = secrets.iter().skip(1).fold(tokens, |tokens, earlier| tokens.accepting(earlier));
-        let agent = agents::agent(config).context("agent")?;
+        let prompts = Prompts::new(telemetry.clone());
+        let first_look = Duration::from_millis(config.database.connect_timeout_ms.into());
+        let desk =
+            BusinessKeeper::start(self.store.clone(), config.seeds(), prompts.clone(), first_look, telemetry.clone());
+        let businesses = desk.businesses;
+        let agents = agents::Agents::new(config, &businesses.now()).context("agent")?;
+        let usual_agent = agents.usual();
 
         let door = web::Data::new(StreamDoor {
             auth: auth.clone(),
@@ -303,7 +321,9 @@ impl Parts {
             claim: plans::claims(self.store.clone()),
             plan: plans::plans(
                 Arc::clone(config),
-                agent.clone(),
+                agents,
+                businesses.clone(),
+                prompts,
                 self.store.clone(),
                 self.files.clone(),
                 telemetry.clone(),
@@ -313,8 +333,9 @@ impl Parts {
         let is_stopping = Arc::new(AtomicBool::new(false));
         let overload = Arc::new(Overload::default());
         let webhooks = web::Data::new(Webhooks {
-            config: Arc::clone(config),
+            businesses: businesses.clone(),
             auth,
+            account: config.twilio.account_sid.clone(),
             tokens,
             max_body_bytes: config.http.max_body_bytes,
             // A little more than the actor's own patience: its answer, stored or spooled, is the usual one.
@@ -335,6 +356,11 @@ impl Parts {
             telemetry.clone(),
         ));
         api::keep_fresh(&api);
+        let business_door = web::Data::new(BusinessDoor {
+            keeper: desk.keeper,
+            businesses: businesses.clone(),
+            agents: config.agents(),
+        });
         let checks =
             web::Data::new(Checks(checks::checks(self.store.clone(), Arc::clone(&is_stopping), Arc::clone(&overload))));
         let figures = web::Data::new(telemetry.clone());
@@ -353,6 +379,7 @@ impl Parts {
                 .app_data(checks.clone())
                 .app_data(figures.clone())
                 .app_data(api.clone())
+                .app_data(business_door.clone())
                 .app_data(web::PayloadConfig::new(api.settings.max_body_bytes))
                 .service(crate::http::only("GET", "/twilio/media").route(web::get().to(twilio_stream::accept)))
                 .configure(crate::http::routes)
@@ -376,12 +403,8 @@ impl Parts {
         let handle = server.handle();
         let arbiter = actix::Arbiter::current();
         let backend = self.store.health().backend;
-        telemetry.record(Event::ServiceStarted {
-            listen: &address.to_string(),
-            agent: agent.name(),
-            database: backend,
-        });
-        Ok((server, Remote { address, handle, registry, arbiter, is_stopping, hurry: Hurry::default() }))
+        telemetry.record(Event::ServiceStarted { listen: &address.to_string(), agent: usual_agent, database: backend });
+        Ok((server, Remote { address, handle, registry, arbiter, is_stopping, businesses, hurry: Hurry::default() }))
     }
 }
 

@@ -43,10 +43,11 @@ const ENGINE_MAY_IMPORT: &[(&str, &[&str])] = &[
     ("admission", &[]),
     ("ids", &[]),
     ("audio", &["time", "ids"]),
+    ("business", &["time", "ids"]),
     ("call", &["time", "ids", "audio", "status", "recording", "prompt", "quality"]),
     ("status", &["time", "ids", "audio", "call", "recording", "prompt", "quality"]),
     ("recording", &["time", "ids", "audio", "call", "status", "prompt", "quality"]),
-    ("prompt", &["time", "ids", "audio", "call", "status", "recording", "quality"]),
+    ("prompt", &["time", "ids", "audio", "business", "call", "status", "recording", "quality"]),
     ("quality", &["time", "ids", "audio", "call", "status", "recording", "prompt"]),
     ("wire", &["time", "ids", "audio", "call", "status", "recording", "prompt", "quality"]),
 ];

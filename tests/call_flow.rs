@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use service::{CALLED, CALLER, INTERRUPTION, MESSAGE, PATIENCE, Service, TRANSFER_TO, ms};
 use trunkline::cli::demo::twilio::{EndedBy, PhoneCall, Verb};
 use trunkline::clock;
-use trunkline::config::CalledNumber;
+use trunkline::engine::business::CalledNumber;
 use trunkline::engine::call::{Farewell, HangupCause, Speaker};
 
 const GREETING: &str = "Hello. Thank you for calling. Please tell me how I can help you. \

@@ -5,12 +5,15 @@
 //! | [`call::CallActor`] | one per call, on the thread of its socket | the call machine, the audio path, the voice agent's session |
 //! | [`call_registry::CallRegistry`] | one | which calls are alive here, and what each ended call left to say |
 //! | [`call_status::CallStatusActor`] | one | the `StatusWriter` |
+//! | [`business_keeper::BusinessKeeper`] | one | the picture of the businesses from which calls are served, and its writer |
 //!
 //! All of them run in a [`metered`] context: it counts their mailboxes and catches their panics. [`lateness`] is no
 //! actor: it watches the threads on which calls live.
 
+pub mod business_keeper;
 pub mod call;
 pub mod call_registry;
 pub mod call_status;
 pub mod lateness;
 pub mod metered;
+pub mod prompts;

@@ -1,36 +1,68 @@
-//! The voice agent that the configuration names.
+//! The voice agents: the one that the configuration names, and those that businesses may ask for instead.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::config::{self, AgentProvider, Business, Config, LocalSpeech, OpenAiAudio};
+use crate::config::{self, AgentProvider, Config, LocalSpeech, OpenAiAudio};
 use crate::engine::audio::Hz8k;
+use crate::engine::business::{Business, Directory, Profile};
 use crate::providers::voice_agent::VoiceAgent;
 use crate::providers::voice_agent::local::{Greeting, LocalAgent, LocalSettings, SpeechChoice};
 use crate::providers::voice_agent::openai_realtime::{AudioFormat, NoiseReduction, OpenAiRealtime, OpenAiSettings};
 
-/// Builds the voice agent. What it can make ready without a call, it makes ready on this thread's event loop.
-pub(super) fn agent(config: &Config) -> anyhow::Result<Arc<dyn VoiceAgent<Hz8k>>> {
-    match config.agent.provider {
-        AgentProvider::Local => {
-            let agent = LocalAgent::new(&local(config));
-            let (early, greetings) = (agent.clone(), greetings(config));
-            actix_rt::spawn(async move { early.prepare::<Hz8k>(greetings).await });
-            Ok(Arc::new(agent))
+/// The voice agents that calls can have.
+#[derive(Clone)]
+pub(super) struct Agents {
+    by_name: BTreeMap<&'static str, Arc<dyn VoiceAgent<Hz8k>>>,
+    usual: Arc<dyn VoiceAgent<Hz8k>>,
+}
+
+impl Agents {
+    /// Builds every agent that the configuration has what it needs for. What can be made ready without a call is made
+    /// ready on this thread's event loop.
+    pub(super) fn new(config: &Config, businesses: &Directory) -> anyhow::Result<Self> {
+        let receptionist = LocalAgent::new(&local(config));
+        let (early, greetings) = (receptionist.clone(), greetings(config, businesses));
+        actix_rt::spawn(async move { early.prepare::<Hz8k>(greetings).await });
+        let receptionist: Arc<dyn VoiceAgent<Hz8k>> = Arc::new(receptionist);
+        let mut by_name = BTreeMap::from([(receptionist.name(), Arc::clone(&receptionist))]);
+        if config.openai.api_key.is_some() {
+            let agent = openai(config)?;
+            by_name.insert(agent.name(), agent);
         }
-        AgentProvider::OpenAi => openai(config),
+        let usual = match config.agent.provider {
+            AgentProvider::Local => receptionist,
+            AgentProvider::OpenAi => by_name.get("openai").cloned().context("OPENAI_API_KEY is not set")?,
+        };
+        Ok(Self { by_name, usual })
+    }
+
+    /// The agent of a business: its own, if it has chosen one and that can be had; else the usual one.
+    pub(super) fn of(&self, business: &Business) -> Arc<dyn VoiceAgent<Hz8k>> {
+        let own = business.profile.agent.as_deref().and_then(|name| self.by_name.get(name));
+        Arc::clone(own.unwrap_or(&self.usual))
+    }
+
+    /// The name of the usual agent.
+    pub(super) fn usual(&self) -> &'static str {
+        self.usual.name()
     }
 }
 
-/// The businesses' own greetings, in the form in which their calls will ask for them.
-fn greetings(config: &Config) -> Vec<Greeting> {
-    let greeting = |business: &Business| {
-        let (language, voice) = (business.language.clone(), business.voice.clone());
-        Some(Greeting { text: business.greeting.clone()?, language, voice })
+/// The own greetings of the businesses for which the receptionist speaks, in the form in which their calls will ask
+/// for them.
+fn greetings(config: &Config, businesses: &Directory) -> Vec<Greeting> {
+    let is_usual = config.agent.provider == AgentProvider::Local;
+    let greeting = |business: &Arc<Business>| {
+        let Profile { greeting, language, voice, agent, .. } = &business.profile;
+        let is_spoken = agent.as_deref().map_or(is_usual, |agent| agent == "local");
+        let text = greeting.clone().filter(|_| is_spoken)?;
+        Some(Greeting { text, language: language.clone(), voice: voice.clone() })
     };
-    config.business.iter().filter_map(greeting).collect()
+    businesses.all().filter_map(greeting).collect()
 }
 
 fn local(config: &Config) -> LocalSettings {

@@ -3,25 +3,32 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::actors::business_keeper::Businesses;
 use crate::actors::call::{CallActor, CallPlan, FilesOfCall, SoundSettings};
 use crate::actors::call_registry::Reservation;
 use crate::actors::metered::MailboxFigures;
+use crate::actors::prompts::Prompts;
 use crate::clock;
-use crate::config::{Business, Config};
+use crate::config::Config;
 use crate::engine::audio::Hz8k;
+use crate::engine::business::Business;
 use crate::engine::ids::{AccountSid, CallSid};
-use crate::engine::prompt::PromptBuilder;
+use crate::engine::prompt::{CallContext, Channel};
 use crate::providers::carrier::{Carrier, TwilioRest};
-use crate::providers::voice_agent::{AgentBrief, VoiceAgent, local};
+use crate::providers::voice_agent::{AgentBrief, local};
 use crate::store::Store;
 use crate::store::call_files::CallFiles;
 use crate::telemetry::{Event, Telemetry};
 use crate::transport::twilio_stream::{Admission, Claim, ClaimCall, MakePlan};
 
+use super::agents::Agents;
+
 /// Makes the plan of each call that is admitted.
 pub(super) fn plans(
     config: Arc<Config>,
-    agent: Arc<dyn VoiceAgent<Hz8k>>,
+    agents: Agents,
+    businesses: Businesses,
+    prompts: Prompts,
     store: Store,
     files: CallFiles,
     telemetry: Telemetry,
@@ -29,22 +36,25 @@ pub(super) fn plans(
     let carrier = carrier(&config);
     let meter = MailboxFigures::of::<CallActor<Hz8k>>(&telemetry);
     Arc::new(move |admission: Admission, reservation: Reservation, media| {
-        let business = config.business.iter().find(|business| business.name == admission.business);
+        // One that was deleted since the call came in, or that this node does not see yet, still answers: under its id
+        // and without words of its own.
+        let business = businesses.now().get(&admission.business).cloned();
+        let business = business.unwrap_or_else(|| Arc::new(Business::nameless(&admission.business)));
         let record = store.turn_writer(admission.call.clone()).inspect_err(|error| {
             telemetry.record(Event::StatusNotStored { error: &error.to_string() });
         });
         CallPlan {
             call: admission.call.clone(),
             business: admission.business.clone(),
-            settings: config.call_settings(business),
+            settings: config.call_settings(business.profile.transfer_to.clone()),
             audio: SoundSettings {
                 vad: config.vad.clone(),
                 endpoint: config.endpoint.clone(),
                 playout: config.playout.clone(),
             },
             idle_timeout: Duration::from_millis(config.media.idle_timeout_ms.into()),
-            agent: Arc::clone(&agent),
-            brief: brief(&admission, business),
+            agent: agents.of(&business),
+            brief: brief(&admission, &business, &prompts),
             phrases: Arc::new(local::phrase::<Hz8k>),
             media,
             record: record.ok(),
@@ -61,22 +71,22 @@ pub(super) fn plans(
     })
 }
 
-/// What the agent is told. A business that has left the configuration since the call came in still answers,
-/// under its name and without words of its own.
-fn brief(admission: &Admission, business: Option<&Business>) -> AgentBrief {
-    let language = business.map_or("en-US", |business| &business.language);
-    let prompt = PromptBuilder {
-        business: &admission.business,
-        instructions: business.map_or("", |business| &business.prompt),
-        language,
+/// What the agent is told. The one place where the prompt of a call is made.
+fn brief(admission: &Admission, business: &Business, prompts: &Prompts) -> AgentBrief {
+    let call = CallContext {
+        from: admission.from.clone(),
+        to: admission.to.clone(),
+        at: Some(clock::wall_micros()),
+        notes: Vec::new(),
     };
+    let profile = &business.profile;
     AgentBrief {
         call: admission.call.clone(),
-        prompt: prompt.build(),
-        greeting: business.and_then(|business| business.greeting.clone()),
-        language: language.to_owned(),
-        voice: business.and_then(|business| business.voice.clone()),
-        may_transfer: business.is_some_and(|business| business.transfer_to.is_some()),
+        prompt: prompts.of_call(business, Channel::Call(admission.direction), &call),
+        greeting: profile.greeting.clone(),
+        language: profile.language.clone(),
+        voice: profile.voice.clone(),
+        may_transfer: profile.transfer_to.is_some(),
         history: Vec::new(),
     }
 }

@@ -1,25 +1,43 @@
-//! A business: whose number was called, and what its agent is told.
+//! A business as the configuration seeds it: whose number was called, and what its agent is told.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::engine::business::{self, CallLimits, CalledNumber, Profile, PromptTexts, TimeZone};
 use crate::engine::ids::{BusinessId, PhoneNumber};
 
 /// One `[[business]]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Business {
-    /// Its name; calls are stored under it.
+    /// Its name, and the id under which its calls are stored.
     pub name: BusinessId,
     /// The number that its callers dial.
     pub number: CalledNumber,
     /// The first words of a call, spoken as they are; `None` leaves them to the agent.
     #[serde(default, with = "text")]
     pub greeting: Option<String>,
-    /// What the agent is told to be and to know.
-    #[serde(default)]
+    /// What the agent is told to be and to know when somebody calls.
+    #[serde(default = "take_a_message")]
     pub prompt: String,
+    /// The same for calls that we place.
+    #[serde(default)]
+    pub prompt_outbound: String,
+    /// The same for messages.
+    #[serde(default)]
+    pub prompt_whatsapp: String,
+    /// What `{{name}}` in the prompts stands for.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
     /// The language to speak, as a BCP 47 tag.
     #[serde(default = "english")]
     pub language: String,
+    /// Where the business is.
+    #[serde(default = "utc")]
+    pub time_zone: TimeZone,
+    /// The voice agent; `None` means the service's setting.
+    #[serde(default, with = "text")]
+    pub agent: Option<String>,
     /// The voice, in the vendor's words; `None` means the provider's setting.
     #[serde(default, with = "text")]
     pub voice: Option<String>,
@@ -28,47 +46,42 @@ pub struct Business {
     pub transfer_to: Option<PhoneNumber>,
 }
 
+impl Business {
+    /// The business that the database is seeded with.
+    pub fn seed(&self) -> business::Business {
+        let text = |text: &String| Some(text.clone()).filter(|text| !text.trim().is_empty());
+        let profile = Profile {
+            name: self.name.as_str().to_owned(),
+            numbers: vec![self.number.clone()],
+            greeting: self.greeting.clone(),
+            language: self.language.clone(),
+            voice: self.voice.clone(),
+            agent: self.agent.clone(),
+            prompts: PromptTexts {
+                inbound: text(&self.prompt),
+                outbound: text(&self.prompt_outbound),
+                whatsapp: text(&self.prompt_whatsapp),
+            },
+            variables: self.variables.clone(),
+            limits: CallLimits::default(),
+            time_zone: self.time_zone.clone(),
+            transfer_to: self.transfer_to.clone(),
+            webhook_url: None,
+        };
+        business::Business { id: self.name.clone(), version: 0, profile }
+    }
+}
+
 fn english() -> String {
     "en-US".to_owned()
 }
 
-/// Which number a business answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CalledNumber {
-    /// `*`: every number that no other business has.
-    Any,
-    /// This number.
-    Exact(PhoneNumber),
+fn utc() -> TimeZone {
+    TimeZone::UTC
 }
 
-impl CalledNumber {
-    /// Whether it is this number by name, not by catch-all.
-    pub fn is_exactly(&self, called: &PhoneNumber) -> bool {
-        matches!(self, Self::Exact(own) if own == called)
-    }
-
-    /// As it stands in the file.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Any => "*",
-            Self::Exact(number) => number.as_str(),
-        }
-    }
-}
-
-impl Serialize for CalledNumber {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for CalledNumber {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match String::deserialize(deserializer)?.trim() {
-            "*" => Ok(Self::Any),
-            text => text.parse().map(Self::Exact).map_err(serde::de::Error::custom),
-        }
-    }
+fn take_a_message() -> String {
+    "Find out what the caller wants, answer what you know, and offer to take a message.".to_owned()
 }
 
 /// Like [`super::optional`], but the text is kept as it is.

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use url::{Host, Url};
 
 use super::finding::Finding;
-use super::{AgentProvider, CalledNumber, Config, DatabaseKind, LocalSpeech, Source};
+use super::{AgentProvider, Config, DatabaseKind, LocalSpeech, Source};
 
 /// Everything that is wrong with a configuration whose values are each of the right type. `indices` has the place in
 /// the file of each business.
@@ -205,20 +205,20 @@ impl Findings<'_> {
         }
         for (place, business) in indices.iter().zip(&config.business) {
             let at = format!("business[{place}]");
-            if business.prompt.chars().count() > 32_768 {
-                let problem = format!("has {} characters", business.prompt.chars().count());
-                self.error(&format!("{at}.prompt"), problem, "give at most 32768");
-            }
-            if !is_language_tag(&business.language) {
-                let remedy = "give a BCP 47 tag, as in en-US or de";
-                self.error(&format!("{at}.language"), format!("{:?} is no language", business.language), remedy);
-            }
-            let own = business.transfer_to.clone().map(CalledNumber::Exact);
-            if own.is_some_and(|own| own == business.number) {
-                let problem = "is the business's own number: callers would go round in circles";
-                self.error(&format!("{at}.transfer_to"), problem, "give the number of a person, or leave it out");
+            for fault in business.seed().profile.faults(&config.agents()) {
+                self.error(&format!("{at}.{}", setting(&fault.field)), fault.problem, fault.remedy);
             }
         }
+    }
+}
+
+/// The setting of a `[[business]]` that holds this field of a business.
+fn setting(field: &str) -> &str {
+    match field {
+        "prompts.inbound" => "prompt",
+        "prompts.outbound" => "prompt_outbound",
+        "prompts.whatsapp" => "prompt_whatsapp",
+        other => other,
     }
 }
 
@@ -291,11 +291,4 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
     }
-}
-
-/// Whether it looks like a BCP 47 tag: parts of 1 to 8 letters or digits, the first of them letters.
-fn is_language_tag(text: &str) -> bool {
-    let is_part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let first = text.split('-').next().unwrap_or_default();
-    text.split('-').all(is_part) && first.bytes().all(|byte| byte.is_ascii_alphabetic()) && first.len() > 1
 }

@@ -34,7 +34,8 @@ mod speech;
 mod tests;
 mod typed;
 
-pub use business::{Business, CalledNumber};
+pub use crate::engine::business::CalledNumber;
+pub use business::Business;
 pub use database_url::{DatabaseKind, DatabaseUrl};
 pub use environment::Environment;
 pub use explain::Explained;
@@ -98,12 +99,15 @@ pub struct Config {
 }
 
 impl Config {
-    /// The business that answers this number: the one that names it, else the catch-all, else nobody. A call to
-    /// an address that is no number (SIP) is for the catch-all alone.
-    pub fn business_for(&self, called: Option<&PhoneNumber>) -> Option<&Business> {
-        let is_meant = |business: &&Business| called.is_some_and(|called| business.number.is_exactly(called));
-        let named = self.business.iter().find(is_meant);
-        named.or_else(|| self.business.iter().find(|business| business.number == CalledNumber::Any))
+    /// The businesses that the database is seeded with, and that answer while it can't be read.
+    pub fn seeds(&self) -> Vec<crate::engine::business::Business> {
+        self.business.iter().map(Business::seed).collect()
+    }
+
+    /// The names of the voice agents that can be had: those that need a key only with it.
+    pub fn agents(&self) -> Vec<&'static str> {
+        let openai = self.openai.api_key.as_ref().map(|_| "openai");
+        std::iter::once("local").chain(openai).collect()
     }
 
     /// Where the database is: as set, else SQLite under `data_dir`.
@@ -117,14 +121,14 @@ impl Config {
         if set.as_os_str().is_empty() { self.data_dir.join("spool") } else { set.clone() }
     }
 
-    /// What the machine of a call to this business is built with.
-    pub fn call_settings(&self, business: Option<&Business>) -> CallSettings {
+    /// What the machine of a call is built with that can be handed over to this number.
+    pub fn call_settings(&self, transfer_to: Option<PhoneNumber>) -> CallSettings {
         CallSettings {
             barge_in: self.barge_in.clone(),
             silence: self.silence.clone(),
             limits: self.limits.clone(),
             turns: self.openai.turns,
-            transfer_to: business.and_then(|business| business.transfer_to.clone()),
+            transfer_to,
         }
     }
 

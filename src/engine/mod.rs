@@ -6,6 +6,7 @@
 
 pub mod admission;
 pub mod audio;
+pub mod business;
 pub mod call;
 pub mod ids;
 pub mod prompt;

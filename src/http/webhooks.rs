@@ -15,14 +15,15 @@ use actix::Addr;
 use actix_web::rt::time::{sleep, timeout};
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::actors::business_keeper::Businesses;
 use crate::actors::call_registry::{AskFarewell, CallRegistry, CarrierEnded, FarewellOf};
 use crate::actors::call_status::{CallStatusActor, apply_status};
 use crate::actors::lateness::Overload;
 use crate::actors::metered;
 use crate::clock;
-use crate::config::{Business, Config};
+use crate::engine::business::Business;
 use crate::engine::call::Farewell;
-use crate::engine::ids::CallSid;
+use crate::engine::ids::{AccountSid, CallSid};
 use crate::engine::status::{CallStatus, CarrierSource, StatusChange};
 use crate::engine::wire::auth::RequestAuth;
 use crate::engine::wire::token::{MediaClaims, MediaTokens, TOKEN_PARAMETER};
@@ -38,9 +39,11 @@ use request::Signed;
 /// What the webhooks need.
 pub struct Webhooks {
     /// Who answers which number.
-    pub config: Arc<Config>,
+    pub businesses: Businesses,
     /// Twilio's signatures, and our own address.
     pub auth: RequestAuth,
+    /// Whose calls are answered; `None` while that is not configured.
+    pub account: Option<AccountSid>,
     /// The tokens of our media sockets.
     pub tokens: MediaTokens,
     /// The longest body.
@@ -87,26 +90,25 @@ pub async fn voice(
         return Ok(signed.twiml(Twiml::apology()));
     }
     // Its media stream would be refused for the same reason, in the middle of a call that was answered.
-    if service.config.twilio.account_sid.as_ref().is_some_and(|ours| *ours != call.account_sid) {
+    if service.account.as_ref().is_some_and(|ours| *ours != call.account_sid) {
         let change = signed.identified(call.change(None, clock::wall_micros()));
         refuse(&service, Refusal::OtherAccount, "twilio.account_sid is another account", change).await;
         return Ok(signed.twiml(Twiml::apology()));
     }
-    let business = service.config.business_for(call.to.number());
-    let Some(business) = business else {
+    let businesses = service.businesses.now();
+    let Some(business) = businesses.answering(call.to.number()) else {
         let reason = "nobody is configured for the called number";
         let change = signed.identified(call.change(None, clock::wall_micros()));
         refuse(&service, Refusal::UnknownNumber, reason, change).await;
         let words = "We are sorry, this number is not in service. Goodbye.";
         return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
     };
+    let change = signed.identified(call.change(Some(business.id.clone()), clock::wall_micros()));
     if service.overload.is_on() {
-        let change = call.change(Some(business.name.clone()), clock::wall_micros());
-        refuse(&service, Refusal::Overloaded, "live calls were served late already", signed.identified(change)).await;
+        refuse(&service, Refusal::Overloaded, "live calls were served late already", change).await;
         let words = "We are sorry, all our lines are busy. Please call again in a few minutes. Goodbye.";
         return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
     }
-    let change = signed.identified(call.change(Some(business.name.clone()), clock::wall_micros()));
     note_status(&service, change).await;
     Ok(signed.twiml(connect(&service, &signed, &call, business)))
 }
@@ -132,7 +134,12 @@ async fn note_status(service: &Webhooks, change: StatusChange) {
 }
 
 fn connect(service: &Webhooks, signed: &Signed, call: &VoiceWebhook, business: &Business) -> Twiml {
-    let claims = MediaClaims { business: business.name.clone(), direction: call.direction };
+    let claims = MediaClaims {
+        business: business.id.clone(),
+        direction: call.direction,
+        from: call.from.number().cloned(),
+        to: call.to.number().cloned(),
+    };
     let token = service.tokens.issue(&call.call_sid, clock::wall_micros() / 1_000_000, &claims);
     Twiml::connect(&Connect {
         action: &callback_url(&signed.url(&service.auth, "/twilio/stream-ended")),

@@ -19,6 +19,7 @@
 //! ```
 #![warn(missing_docs)]
 
+pub mod businesses;
 pub mod call_files;
 mod call_list;
 mod claims;

@@ -261,11 +261,11 @@ impl From<&MediaClaim> for MediaClaimRow {
 }
 
 /// The text without the one character that PostgreSQL can't hold.
-fn storable(text: &str) -> String {
+pub(super) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-fn json(value: &impl serde::Serialize) -> Result<String, Fault> {
+pub(super) fn json(value: &impl serde::Serialize) -> Result<String, Fault> {
     serde_json::to_string(value).map_err(|error| Fault::Data(error.to_string()))
 }
 
@@ -286,10 +286,10 @@ fn joined<T: std::str::FromStr>(
     Ok(Some(Sourced { rank, value: parsed(&value, field)? }))
 }
 
-fn parsed<T: std::str::FromStr>(text: &str, field: &'static str) -> Result<T, Fault> {
+pub(super) fn parsed<T: std::str::FromStr>(text: &str, field: &'static str) -> Result<T, Fault> {
     text.parse().map_err(|_| Fault::Corrupt(field))
 }
 
-fn number(stored: i64, field: &'static str) -> Result<u32, Fault> {
+pub(super) fn number(stored: i64, field: &'static str) -> Result<u32, Fault> {
     u32::try_from(stored).map_err(|_| Fault::Corrupt(field))
 }

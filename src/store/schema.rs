@@ -79,6 +79,61 @@ diesel::table! {
 }
 
 diesel::table! {
+    businesses (id) {
+        id -> Text,
+        version -> BigInt,
+        name -> Text,
+        numbers_json -> Text,
+        greeting -> Nullable<Text>,
+        language -> Text,
+        voice -> Nullable<Text>,
+        agent -> Nullable<Text>,
+        prompt_inbound -> Nullable<Text>,
+        prompt_outbound -> Nullable<Text>,
+        prompt_whatsapp -> Nullable<Text>,
+        variables_json -> Text,
+        max_calls -> Nullable<BigInt>,
+        max_outbound -> Nullable<BigInt>,
+        time_zone -> Text,
+        transfer_to -> Nullable<Text>,
+        webhook_url -> Nullable<Text>,
+        seeded -> Bool,
+        edited -> Bool,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        deleted_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    business_numbers (number) {
+        number -> Text,
+        business -> Text,
+    }
+}
+
+diesel::table! {
+    business_versions (business, version) {
+        business -> Text,
+        version -> BigInt,
+        changed_at -> BigInt,
+        changed_by -> Text,
+        changed_json -> Text,
+        prompt_inbound -> Nullable<Text>,
+        prompt_outbound -> Nullable<Text>,
+        prompt_whatsapp -> Nullable<Text>,
+        variables_json -> Text,
+    }
+}
+
+diesel::table! {
+    business_changes (one) {
+        one -> SmallInt,
+        number -> BigInt,
+    }
+}
+
+diesel::table! {
     api_tokens (id) {
         id -> Text,
         name -> Text,

@@ -179,6 +179,28 @@ pub enum Event<'a> {
         /// What the system said.
         error: &'a str,
     },
+    /// The prompt of a call was put together.
+    PromptBuilt {
+        /// Whether the part that calls have in common was kept from an earlier one.
+        was_kept: bool,
+    },
+    /// A business has no prompt for a call: the minimal one is used.
+    PromptMissing {
+        /// Whose.
+        business: &'a BusinessId,
+        /// `inbound`, `outbound`, `whatsapp`.
+        channel: &'static str,
+    },
+    /// The businesses were read from the database, for calls to be served from.
+    BusinessesRead {
+        /// How many there are.
+        count: usize,
+    },
+    /// The businesses can't be read, though the database answers; calls are served as before.
+    BusinessesNotRead {
+        /// What the store said.
+        error: &'a str,
+    },
     /// The carrier's REST interface did not do what it was asked.
     CarrierFailed {
         /// Which call.

@@ -61,6 +61,7 @@ async fn renewed(audio: OpenAiAudio, samples_per_ms: usize) {
 
     let (sessions, journal) = (fake.sessions(), &ended.journal);
     assert_eq!(ended.stats.agent_losses, 0, "{journal}");
+    assert_eq!(service.counted("trunkline_prompt_cache_"), 1.0, "one prompt for the call, whatever the sessions");
     let told = |number: usize| sessions[number].heard_of("conversation.item.create").len();
     assert!(told(0) == 0 && told(1) >= 1 && told(2) >= told(1), "each knows what was said before it");
     let said: Vec<_> = ended.turns_of(Speaker::Caller).iter().map(|turn| turn.text.clone()).collect();

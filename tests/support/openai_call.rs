@@ -7,9 +7,11 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio::time::Instant;
 use trunkline::engine::audio::{FRAME_MS, PcmFrame, Rate};
+use trunkline::engine::business::{Business, Profile};
 use trunkline::engine::call::{AgentCounter, AgentLoss, Ask, ResponseOutcome, ToolCall};
-use trunkline::engine::ids::{BusinessId, CallSid, ResponseId};
-use trunkline::engine::prompt::PromptBuilder;
+use trunkline::engine::ids::{CallSid, ResponseId};
+use trunkline::engine::prompt::{CallContext, Channel, PromptBuilder};
+use trunkline::engine::status::CallDirection;
 use trunkline::providers::voice_agent::openai_realtime::{OpenAiRealtime, OpenAiSettings};
 use trunkline::providers::voice_agent::{AgentBrief, AgentEvent, AgentLink, AgentOrder, AgentSession, VoiceAgent};
 
@@ -53,8 +55,12 @@ pub fn settings(url: &str) -> OpenAiSettings {
 }
 
 pub fn brief() -> AgentBrief {
-    let business: BusinessId = "Bakery Miller".parse().unwrap();
-    let prompt = PromptBuilder { business: &business, instructions: "Sell bread.", language: "en-GB" }.build();
+    let mut profile = Profile::named("Bakery Miller");
+    profile.language = "en-GB".to_owned();
+    profile.prompts.inbound = Some("Sell bread.".to_owned());
+    let business = Business { id: "Bakery Miller".parse().unwrap(), version: 1, profile };
+    let builder = PromptBuilder { business: &business, channel: Channel::Call(CallDirection::Inbound) };
+    let prompt = builder.build(&CallContext::default());
     AgentBrief {
         call: format!("CA{}", "0a".repeat(16)).parse::<CallSid>().unwrap(),
         prompt,

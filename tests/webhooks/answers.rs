@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use trunkline::config::{Business, CalledNumber};
+use trunkline::config::{Business, Config};
+use trunkline::engine::business::CalledNumber;
 use trunkline::engine::call::{CallStats, Farewell, HangupCause};
 use trunkline::engine::status::{CallDirection, CarrierSource};
 use trunkline::store::{CallEnd, StatusWriter, Store};
@@ -33,11 +34,7 @@ fn business(name: &str, number: &str) -> Business {
     Business {
         name: name.parse().unwrap(),
         number: CalledNumber::Exact(number.parse().unwrap()),
-        greeting: None,
-        prompt: String::new(),
-        language: "en-US".to_owned(),
-        voice: None,
-        transfer_to: None,
+        ..Config::default().business[0].clone()
     }
 }
 

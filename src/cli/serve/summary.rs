@@ -4,13 +4,15 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::cli::out::Out;
-use crate::config::{AgentProvider, CalledNumber, Config, Finding, Source};
+use crate::config::{AgentProvider, Config, Finding, Source};
+use crate::engine::business::{CalledNumber, Directory};
 use crate::engine::wire::twiml::callback_url;
 use crate::store::{DatabaseState, StoreHealth};
 
 /// The lines, but for what is known only once the service runs.
 pub(super) struct Summary {
-    ready: Vec<String>,
+    agent: String,
+    is_business_shipped: bool,
     twilio: Option<String>,
     missing: Vec<String>,
     warnings: Vec<String>,
@@ -24,14 +26,22 @@ impl Summary {
         let is_said = |finding: &Finding| is_shipped(finding) || finding.path == "twilio.auth_token" && has_no_token;
         let told = warnings.iter().filter(|finding| !is_said(finding));
         Self {
-            ready: ready(config, warnings.iter().any(is_shipped)),
+            agent: agent(config),
+            is_business_shipped: warnings.iter().any(is_shipped),
             twilio: config.http.public_url.as_ref().map(|url| twilio(url.as_str())),
             missing: missing(config),
             warnings: told.map(Finding::in_one_line).collect(),
         }
     }
 
-    pub(super) fn tell(&self, out: &mut Out, address: SocketAddr, store: &StoreHealth, admin_token: Option<&Path>) {
+    pub(super) fn tell(
+        &self,
+        out: &mut Out,
+        address: SocketAddr,
+        store: &StoreHealth,
+        admin_token: Option<&Path>,
+        directory: &Directory,
+    ) {
         out.line(format_args!("Trunkline listens on http://{address}"));
         let database = store.backend;
         let fault = match &store.database {
@@ -49,7 +59,7 @@ impl Summary {
             )),
             None => out.line(format_args!("  ready      API        {api}")),
         }
-        for line in &self.ready {
+        for line in std::iter::once(self.agent.clone()).chain(businesses(directory, self.is_business_shipped)) {
             out.line(format_args!("  ready      {line}"));
         }
         if let Some(line) = &self.twilio {
@@ -68,23 +78,32 @@ impl Summary {
     }
 }
 
-fn ready(config: &Config, is_business_shipped: bool) -> Vec<String> {
-    let agent = match config.agent.provider {
+/// Who speaks with callers, unless a business says otherwise.
+fn agent(config: &Config) -> String {
+    match config.agent.provider {
         AgentProvider::Local => {
             "agent      the built-in receptionist (agent.provider = \"openai\" for OpenAI Realtime)".to_owned()
         }
         AgentProvider::OpenAi => format!("agent      OpenAI Realtime, {}", config.openai.model),
-    };
-    let businesses = config.business.iter().map(|business| {
-        let number = match &business.number {
-            CalledNumber::Any if is_business_shipped => "every number ([[business]] entries of your own replace this)",
-            CalledNumber::Any if config.business.len() > 1 => "every other number",
-            CalledNumber::Any => "every number",
+    }
+}
+
+/// Who answers which numbers.
+fn businesses(directory: &Directory, is_only_shipped: bool) -> impl Iterator<Item = String> {
+    let is_only = directory.all().len() == 1;
+    directory.all().map(move |business| {
+        let number = |number| match number {
+            &CalledNumber::Any if is_only && is_only_shipped => {
+                "every number ([[business]] entries of your own replace this)"
+            }
+            CalledNumber::Any if is_only => "every number",
+            CalledNumber::Any => "every other number",
             CalledNumber::Exact(number) => number.as_str(),
         };
-        format!("business   {} answers {number}", business.name)
-    });
-    std::iter::once(agent).chain(businesses).collect()
+        let numbers: Vec<&str> = business.profile.numbers.iter().map(number).collect();
+        let numbers = if numbers.is_empty() { "no number".to_owned() } else { numbers.join(", ") };
+        format!("business   {} answers {numbers}", business.profile.name)
+    })
 }
 
 /// What is to be set at the number. Twilio tries a callback again only if its URL asks for that.
@@ -153,7 +172,8 @@ mod tests {
         };
         let page = Page::default();
         let address = SocketAddr::from(([127, 0, 0, 1], 8080));
-        Summary::of(&config, &warnings).tell(&mut Out::to(page.clone()), address, &store, None);
+        let directory = Directory::of(config.business.iter().map(|business| business.seed()));
+        Summary::of(&config, &warnings).tell(&mut Out::to(page.clone()), address, &store, None, &directory);
         let text = page.0.lock().unwrap().clone();
         String::from_utf8(text).unwrap()
     }

@@ -1,23 +1,37 @@
 //! Who is called.
 
 use super::*;
+use crate::engine::business::CalledNumber;
 
 const TWO: &str = "[[business]]\nname = \"Bakery\"\nnumber = \"+15005550006\"\ngreeting = \"Bakery!\"\n\
                    [[business]]\nname = \"Office\"\nnumber = \"*\"\ntransfer_to = \"+15005550001\"";
 
 #[test]
-fn a_number_of_its_own_wins_over_the_catch_all() {
+fn what_a_business_leaves_out_has_the_default() {
     let config = Start::with_file(TWO).config();
-    assert_eq!(config.business_for(Some(&"+15005550006".parse().unwrap())).unwrap().name.as_str(), "Bakery");
-    assert_eq!(config.business_for(Some(&"+15005550009".parse().unwrap())).unwrap().name.as_str(), "Office");
-    assert_eq!(config.business[0].language, "en-US");
-    assert_eq!(config.business[0].greeting.as_deref(), Some("Bakery!"));
-    assert_eq!(config.business[1].greeting, None);
+    let [bakery, office] = &config.seeds()[..] else { panic!("there are two") };
+    assert_eq!((bakery.id.as_str(), bakery.profile.name.as_str()), ("Bakery", "Bakery"));
+    assert_eq!(bakery.profile.greeting.as_deref(), Some("Bakery!"));
+    assert_eq!((bakery.profile.language.as_str(), bakery.profile.time_zone.name()), ("en-US", "UTC"));
+    assert!(bakery.profile.prompts.inbound.as_deref().unwrap().contains("take a message"));
+    assert_eq!((&bakery.profile.prompts.outbound, &bakery.profile.agent), (&None, &None));
+    assert_eq!(office.profile.numbers, [CalledNumber::Any]);
+    assert_eq!(office.profile.greeting, None);
 }
 
 #[test]
-fn without_a_catch_all_unknown_numbers_have_nobody() {
-    let config = Start::with_file("[[business]]\nname = \"Bakery\"\nnumber = \"+15005550006\"").config();
-    assert_eq!(config.business_for(Some(&"+15005550009".parse().unwrap())), None);
-    assert_eq!(Start::with_file("business = []").config().business_for(Some(&"+15005550009".parse().unwrap())), None);
+fn each_fault_of_a_business_names_its_setting() {
+    let faults = |line: &str| {
+        let file = format!("[[business]]\nname = \"Bakery\"\nnumber = \"*\"\n{line}");
+        let findings = Start::with_file(&file).load().unwrap_err();
+        let errors = findings.into_iter().filter(|finding| finding.severity == Severity::Error);
+        errors.map(|finding| finding.path).collect::<Vec<_>>()
+    };
+    assert_eq!(faults("prompt = \"We are at {{street}}.\""), ["business[0].prompt"]);
+    assert_eq!(faults("prompt_outbound = \"{{street}}\""), ["business[0].prompt_outbound"]);
+    assert_eq!(faults("variables = { street = \"None\" }"), ["business[0].variables.street"]);
+    assert_eq!(faults("time_zone = \"Mars\""), ["business[0].time_zone"]);
+    assert_eq!(faults("agent = \"openai\""), ["business[0].agent"], "there is no key");
+    let file = "[[business]]\nname = \"Bakery\"\nnumber = \"*\"\nprompt = \"{{street}}\"\nvariables = { street = \"Mill Lane 5\" }";
+    assert_eq!(Start::with_file(file).config().seeds()[0].profile.variables["street"], "Mill Lane 5");
 }

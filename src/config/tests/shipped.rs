@@ -1,6 +1,7 @@
 //! What the shipped file holds.
 
 use super::*;
+use crate::engine::business::Directory;
 
 #[test]
 fn nothing_given_is_the_shipped_defaults() {
@@ -55,7 +56,7 @@ fn every_setting_is_documented_with_its_default_and_its_unit() {
             comment.clear();
         }
     }
-    assert_eq!(seen, shipped_paths(&DEFAULT_TOML.parse().unwrap()).len() + 7, "7 are a business's");
+    assert_eq!(seen, shipped_paths(&DEFAULT_TOML.parse().unwrap()).len() + 12, "12 are a business's");
 }
 
 #[test]
@@ -74,6 +75,7 @@ fn the_documented_ranges_are_those_that_are_checked() {
 fn a_start_says_that_reception_answers_every_number() {
     let (config, warnings) = Start::default().load().unwrap();
     assert!(warnings.iter().any(|finding| finding.path == "business" && finding.problem.contains("Reception")));
-    let business = config.business_for(Some(&"+15005550006".parse().unwrap())).unwrap();
-    assert_eq!(business.name.as_str(), "Reception");
+    let directory = Directory::of(config.seeds());
+    let business = directory.answering(Some(&"+15005550006".parse().unwrap())).unwrap();
+    assert_eq!(business.id.as_str(), "Reception");
 }

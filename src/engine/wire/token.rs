@@ -9,13 +9,16 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 1 | version, 1 |
+//! | 1 | version, 2 |
 //! | 1 | direction: 0 inbound, 1 outbound |
 //! | 8 | issued at: seconds since 1970-01-01 UTC, big-endian |
-//! | 1 to 256 | the business's name, UTF-8 |
+//! | 1 + 0 to 16 | the length of the caller's number, and the number; 0 where there is none |
+//! | 1 + 0 to 16 | the same of the called number |
+//! | 1 to 256 | the business's id, UTF-8 |
 //! | 32 | HMAC-SHA256 over all of these and the CallSid |
 //!
-//! At most 398 characters: with its name it fits into the 500 that Twilio allows for a parameter.
+//! At most 443 characters: with its name it fits into the 500 that Twilio allows for a parameter. Version 1, without the
+//! numbers, is still read: another node of the service may be older.
 
 use std::fmt;
 use std::time::Duration;
@@ -26,7 +29,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use thiserror::Error;
 
-use crate::engine::ids::{BusinessId, CallSid};
+use crate::engine::ids::{BusinessId, CallSid, PhoneNumber};
 use crate::engine::status::CallDirection;
 
 /// The name of the stream's parameter that carries the token.
@@ -41,6 +44,10 @@ pub struct MediaClaims {
     pub business: BusinessId,
     /// Who called whom.
     pub direction: CallDirection,
+    /// The caller's number, where it is one and known.
+    pub from: Option<PhoneNumber>,
+    /// The called number, where it is one.
+    pub to: Option<PhoneNumber>,
 }
 
 /// Why a token isn't accepted.
@@ -88,6 +95,11 @@ impl MediaTokens {
         };
         let mut bytes = vec![VERSION, direction];
         bytes.extend(now_unix_s.to_be_bytes());
+        for number in [&claims.from, &claims.to] {
+            let digits = number.as_ref().map_or("", PhoneNumber::as_str);
+            bytes.push(digits.len() as u8); // E.164 has at most 16 characters
+            bytes.extend(digits.as_bytes());
+        }
         bytes.extend(claims.business.as_str().as_bytes());
         let mac = mac(&self.issuing, &bytes, call_sid).finalize().into_bytes();
         bytes.extend(mac);
@@ -112,10 +124,17 @@ impl MediaTokens {
             return Err(TokenError::Forged);
         }
 
-        let ([VERSION, direction], rest) = said.split_first_chunk().ok_or(TokenError::Malformed)? else {
-            return Err(TokenError::Malformed);
+        let ([version, direction], rest) = said.split_first_chunk().ok_or(TokenError::Malformed)?;
+        let (issued_at, rest) = rest.split_first_chunk().ok_or(TokenError::Malformed)?;
+        let (from, to, business) = match *version {
+            WITHOUT_NUMBERS => (None, None, rest),
+            VERSION => {
+                let (from, rest) = number(rest)?;
+                let (to, rest) = number(rest)?;
+                (from, to, rest)
+            }
+            _ => return Err(TokenError::Malformed),
         };
-        let (issued_at, business) = rest.split_first_chunk().ok_or(TokenError::Malformed)?;
         let direction = match *direction {
             INBOUND => CallDirection::Inbound,
             OUTBOUND => CallDirection::Outbound,
@@ -128,7 +147,7 @@ impl MediaTokens {
         match u64::try_from(age).map(Duration::from_secs) {
             Ok(age) if age > max_age => Err(TokenError::Expired(age)),
             Err(_) if age.unsigned_abs() > CLOCK_SKEW.as_secs() => Err(TokenError::NotYet),
-            _ => Ok(MediaClaims { business, direction }),
+            _ => Ok(MediaClaims { business, direction, from, to }),
         }
     }
 }
@@ -136,6 +155,17 @@ impl MediaTokens {
 impl fmt::Debug for MediaTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MediaTokens")
+    }
+}
+
+/// A number behind its length, and what follows.
+fn number(bytes: &[u8]) -> Result<(Option<PhoneNumber>, &[u8]), TokenError> {
+    let (length, rest) = bytes.split_first().ok_or(TokenError::Malformed)?;
+    let (digits, rest) = rest.split_at_checked(usize::from(*length)).ok_or(TokenError::Malformed)?;
+    let text = std::str::from_utf8(digits).map_err(|_| TokenError::Malformed)?;
+    match text {
+        "" => Ok((None, rest)),
+        text => Ok((Some(text.parse().map_err(|_| TokenError::Malformed)?), rest)),
     }
 }
 
@@ -152,13 +182,15 @@ fn keyed(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The version of tokens that hold no numbers.
+const WITHOUT_NUMBERS: u8 = 1;
 const INBOUND: u8 = 0;
 const OUTBOUND: u8 = 1;
 /// The signature's length in bytes.
 const MAC: usize = 32;
-/// The longest token, in characters: version, direction, time, 64 characters of 4 bytes, signature.
-const LONGEST: usize = (1 + 1 + 8 + 256 + MAC) * 4 / 3 + 1;
+/// The longest token, in characters: version, direction, time, two numbers, 64 characters of 4 bytes, signature.
+const LONGEST: usize = (1 + 1 + 8 + 2 * (1 + 16) + 256 + MAC) * 4 / 3 + 1;
 
 #[cfg(test)]
 mod tests {
@@ -173,7 +205,12 @@ mod tests {
     }
 
     fn claims() -> MediaClaims {
-        MediaClaims { business: "Bäckerei Süß".parse().unwrap(), direction: CallDirection::Inbound }
+        MediaClaims {
+            business: "Bäckerei Süß".parse().unwrap(),
+            direction: CallDirection::Inbound,
+            from: Some("+14155550100".parse().unwrap()),
+            to: None,
+        }
     }
 
     #[test]
@@ -195,7 +232,7 @@ mod tests {
         assert_eq!(verify(b"secret", &token, call('e')), Err(TokenError::Forged));
         assert_eq!(verify(b"other", &token, call('f')), Err(TokenError::Forged));
         assert_eq!(verify(b"", &token, call('f')), Err(TokenError::Forged));
-        for wrong in ["", "AQ", "\u{738b}", " ", &"A".repeat(400)] {
+        for wrong in ["", "AQ", "\u{738b}", " ", &"A".repeat(444)] {
             assert_eq!(verify(b"secret", wrong, call('f')), Err(TokenError::Malformed), "{wrong}");
         }
         assert_eq!(verify(b"secret", &"A".repeat(86), call('f')), Err(TokenError::Forged));
@@ -216,12 +253,27 @@ mod tests {
 
     #[test]
     fn the_longest_name_fits_into_twilios_parameter() {
-        let claims = MediaClaims { business: "\u{1f4de}".repeat(64).parse().unwrap(), ..claims() };
+        let longest = "+123456789012345".parse::<PhoneNumber>().ok();
+        let business = "\u{1f4de}".repeat(64).parse().unwrap();
+        let claims = MediaClaims { business, from: longest.clone(), to: longest, ..claims() };
         let tokens = MediaTokens::new(b"secret");
         let token = tokens.issue(&call('f'), NOW, &claims);
-        assert_eq!((token.len(), LONGEST), (398, 398));
+        assert_eq!((token.len(), LONGEST), (443, 443));
         assert!(TOKEN_PARAMETER.len() + token.len() <= 500);
         assert_eq!(tokens.verify(&token, &call('f'), NOW, MINUTE), Ok(claims));
+    }
+
+    #[test]
+    fn a_token_of_an_older_node_has_no_numbers() {
+        let tokens = MediaTokens::new(b"secret");
+        let mut bytes = vec![WITHOUT_NUMBERS, OUTBOUND];
+        bytes.extend(NOW.to_be_bytes());
+        bytes.extend(b"Bakery");
+        let signature = mac(&tokens.issuing, &bytes, &call('f')).finalize().into_bytes();
+        bytes.extend(signature);
+        let said = tokens.verify(&URL_SAFE_NO_PAD.encode(bytes), &call('f'), NOW, MINUTE);
+        let (business, direction) = ("Bakery".parse().unwrap(), CallDirection::Outbound);
+        assert_eq!(said, Ok(MediaClaims { business, direction, from: None, to: None }));
     }
 
     proptest! {

@@ -8,7 +8,7 @@
 //! | `problem` | how it is said that something can't be done |
 //! | `reading` | questions to the database that may take too long |
 //! | `describe`, `viewer` | the OpenAPI document, and a page that shows it |
-//! | `calls`, `tokens` | the things themselves, one file each |
+//! | `calls`, `businesses`, `tokens` | the things themselves, one file each |
 //!
 //! A new thing is a file with a [`Part`] (its routes, and their description) and a line in [`PARTS`]. Its handlers take a
 //! [`Caller`](caller::Caller), and give a value that can be written as JSON or a [`Problem`]:
@@ -19,6 +19,7 @@
 //! ```
 
 pub mod body;
+pub mod businesses;
 pub mod caller;
 mod calls;
 pub mod describe;
@@ -107,7 +108,7 @@ pub struct Part {
 }
 
 /// Every part, in the order of the document.
-const PARTS: &[Part] = &[calls::PART, tokens::PART, describe::PART];
+const PARTS: &[Part] = &[calls::PART, tokens::PART, businesses::PART, describe::PART];
 
 /// Everything under `/api/v1`.
 pub fn scope() -> impl HttpServiceFactory {

@@ -68,6 +68,13 @@ impl Inner {
                 "call_sid" => %call, "kind" => kind, "error" => redact(error), held_back),
             Event::CarrierFailed { call, error } => warn!(self.log, "carrier did not do what it was asked";
                 "call_sid" => %call, "error" => redact(error), held_back),
+            Event::PromptMissing { business, channel } => error!(self.log,
+                "business has no prompt, calls get the minimal one";
+                "business" => %business, "channel" => channel, held_back),
+            Event::BusinessesNotRead { error } => {
+                error!(self.log, "businesses can't be read, calls are served as before";
+                "error" => redact(error), held_back)
+            }
             Event::ApiFailed { request_id, error } => error!(self.log, "request to the interface met a fault";
                 "request_id" => request_id, "error" => redact(error), held_back),
             Event::WebhookAnswered { endpoint, status, .. } => warn!(self.log, "webhook answered with an error";
@@ -119,6 +126,8 @@ fn fault(event: &Event<'_>) -> Option<(&'static str, &'static str)> {
         Event::PanicCaught { actor, .. } => Some(("panic", actor)),
         Event::CallFileFailed { kind, .. } => Some(("call file", kind)),
         Event::CarrierFailed { .. } => Some(("carrier", "")),
+        Event::PromptMissing { channel, .. } => Some(("prompt missing", channel)),
+        Event::BusinessesNotRead { .. } => Some(("businesses not read", "")),
         _ => None,
     }
 }

@@ -59,6 +59,11 @@ pub(super) struct Metrics {
     panics: ByWord,
     call_file_failures: ByWord,
     carrier_failures: IntCounter,
+    prompt_cache_hits: IntCounter,
+    prompt_cache_misses: IntCounter,
+    prompts_missing: ByWord,
+    businesses: IntGauge,
+    businesses_not_read: IntCounter,
     of_calls: OfCalls,
     pub(super) log_lines_dropped: IntCounter,
     pub(super) log_lines_held_back: IntCounter,
@@ -171,6 +176,20 @@ impl Metrics {
                 "Files of calls that could not be written, by kind.",
             ),
             carrier_failures: r.counter("carrier_failures_total", "Requests that the carrier did not fulfil."),
+            prompt_cache_hits: r.counter(
+                "prompt_cache_hits_total",
+                "Prompts of calls whose common part was kept from an earlier call.",
+            ),
+            prompt_cache_misses: r
+                .counter("prompt_cache_misses_total", "Prompts of calls whose common part had to be made."),
+            prompts_missing: r.by_word(
+                "prompts_missing_total",
+                "channel",
+                "Calls whose business has no prompt for them, so that the minimal one was used.",
+            ),
+            businesses: r.gauge("businesses", "Businesses that calls are served for."),
+            businesses_not_read: r
+                .counter("businesses_not_read_total", "Times that the database's businesses could not be read."),
             of_calls: OfCalls::new(&r),
             log_lines_dropped: r.counter("log_lines_dropped_total", "Log lines for which there was no room."),
             log_lines_held_back: r
@@ -230,6 +249,11 @@ impl Metrics {
             Event::PanicCaught { actor, .. } => self.panics.of(actor).inc(),
             Event::CallFileFailed { kind, .. } => self.call_file_failures.of(kind).inc(),
             Event::CarrierFailed { .. } => self.carrier_failures.inc(),
+            Event::PromptBuilt { was_kept: true } => self.prompt_cache_hits.inc(),
+            Event::PromptBuilt { was_kept: false } => self.prompt_cache_misses.inc(),
+            Event::PromptMissing { channel, .. } => self.prompts_missing.of(channel).inc(),
+            Event::BusinessesRead { count } => self.businesses.set(count as i64),
+            Event::BusinessesNotRead { .. } => self.businesses_not_read.inc(),
         }
     }
 

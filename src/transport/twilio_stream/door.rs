@@ -12,7 +12,7 @@ use crate::actors::call_status::{ApplyStatus, CallStatusActor};
 use crate::actors::metered;
 use crate::clock;
 use crate::engine::audio::Hz8k;
-use crate::engine::ids::{AccountSid, BusinessId, CallSid, StreamSid};
+use crate::engine::ids::{AccountSid, BusinessId, CallSid, PhoneNumber, StreamSid};
 use crate::engine::status::{CallDirection, CallStatus, CarrierSource, StatusChange};
 use crate::engine::wire::auth::RequestAuth;
 use crate::engine::wire::media_stream::StreamStart;
@@ -30,6 +30,10 @@ pub struct Admission {
     pub business: BusinessId,
     /// Who called whom, as signed by us.
     pub direction: CallDirection,
+    /// The caller's number, as signed by us, where it is one and known.
+    pub from: Option<PhoneNumber>,
+    /// The called number, likewise.
+    pub to: Option<PhoneNumber>,
 }
 
 /// Who has the right to a call's media, over all nodes.
@@ -90,6 +94,8 @@ impl StreamDoor {
             stream: start.stream_sid.clone(),
             business: claims.business,
             direction: claims.direction,
+            from: claims.from,
+            to: claims.to,
         })
     }
 

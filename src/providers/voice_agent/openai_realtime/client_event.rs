@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::engine::call::{Ask, Speaker, ToolResult, TurnOwner};
 use crate::engine::ids::{Digit, ResponseId};
+use crate::engine::prompt::SPEECH_RECOGNITION;
 
 use super::lifecycle::{Attempt, Confirmed};
 use super::plan::Plan;
@@ -176,6 +177,10 @@ fn transcription(plan: &Plan, attempt: Attempt) -> Value {
     let mut transcription = json!({ "model": plan.settings.transcription_model });
     if let Some(language) = plan.spoken_language().filter(|_| attempt != Attempt::Reduced) {
         transcription["language"] = json!(language);
+    }
+    // The models that tell speakers apart take none.
+    if attempt == Attempt::Full && !plan.settings.transcription_model.contains("diarize") {
+        transcription["prompt"] = json!(SPEECH_RECOGNITION);
     }
     transcription
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::engine::audio::Rate;
 use crate::engine::call::{AgentCounter, AgentLoss, Ask, ResponseOutcome};
 use crate::engine::ids::ResponseId;
+use crate::engine::prompt::SPEECH_RECOGNITION;
 use crate::providers::voice_agent::{AgentEvent, AgentOrder};
 
 use super::client_event::{ClientEvent, UPDATE_ID, create_id};
@@ -273,6 +274,8 @@ impl<R: Rate> Session<R> {
     }
 
     fn transcribed(&mut self, item_id: &str, text: &str, confidence: Option<f32>) -> Actions<R> {
+        // Where nothing was said, the model may write down what it was told; the caller did not say it.
+        let text = if text.trim() == SPEECH_RECOGNITION { "" } else { text };
         self.history.caller_said(item_id, text);
         vec![Action::Tell(AgentEvent::CallerText { text: text.to_owned(), confidence })]
     }

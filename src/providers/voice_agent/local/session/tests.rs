@@ -8,8 +8,10 @@ use super::*;
 use crate::engine::audio::{
     Edge, EndpointSettings, Endpointer, FRAME_MS, Hz8k, Hz24k, PcmFrame, Vad, VadSettings, g711,
 };
-use crate::engine::ids::{BusinessId, Digit};
-use crate::engine::prompt::PromptBuilder;
+use crate::engine::business::Business;
+use crate::engine::ids::Digit;
+use crate::engine::prompt::{CallContext, Channel, PromptBuilder};
+use crate::engine::status::CallDirection;
 use crate::providers::voice_agent::local::tts::scripted;
 use crate::providers::voice_agent::local::{Greeting, LocalAgent, LocalSettings, SpeechChoice};
 use crate::providers::voice_agent::{AgentSession, VoiceAgent};
@@ -410,10 +412,11 @@ impl TestCall<Hz8k> {
 }
 
 fn brief(may_transfer: bool) -> AgentBrief {
-    let business: BusinessId = "Reception".parse().unwrap();
+    let business = Business::nameless(&"Reception".parse().unwrap());
+    let channel = Channel::Call(CallDirection::Inbound);
     AgentBrief {
         call: format!("CA{}", "0".repeat(32)).parse().unwrap(),
-        prompt: PromptBuilder { business: &business, instructions: "", language: "en-US" }.build(),
+        prompt: PromptBuilder { business: &business, channel }.build(&CallContext::default()),
         greeting: Some("Reception, good morning.".into()),
         language: "en-US".into(),
         voice: None,

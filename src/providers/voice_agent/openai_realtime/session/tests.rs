@@ -1,8 +1,9 @@
 use super::*;
 use crate::engine::audio::Hz8k;
+use crate::engine::business::Business;
 use crate::engine::call::{Speaker, Tool, ToolCall, ToolResult, TurnOwner};
-use crate::engine::ids::BusinessId;
-use crate::engine::prompt::PromptBuilder;
+use crate::engine::prompt::{CallContext, Channel, PromptBuilder};
+use crate::engine::status::CallDirection;
 use crate::providers::voice_agent::AgentBrief;
 use crate::providers::voice_agent::openai_realtime::settings::OpenAiSettings;
 use proptest::prelude::*;
@@ -23,10 +24,11 @@ impl Desk {
     fn new(set: impl FnOnce(&mut OpenAiSettings)) -> Self {
         let mut settings = OpenAiSettings::default();
         set(&mut settings);
-        let business: BusinessId = "Bakery".parse().unwrap();
+        let business = Business::nameless(&"Bakery".parse().unwrap());
+        let channel = Channel::Call(CallDirection::Inbound);
         let brief = AgentBrief {
             call: format!("CA{}", "0a".repeat(16)).parse().unwrap(),
-            prompt: PromptBuilder { business: &business, instructions: "", language: "en" }.build(),
+            prompt: PromptBuilder { business: &business, channel }.build(&CallContext::default()),
             greeting: None,
             language: "en".to_owned(),
             voice: None,

@@ -1,6 +1,7 @@
 //! Sessions that are changed or replaced while the call goes on.
 
 use super::*;
+use crate::engine::prompt::SPEECH_RECOGNITION;
 
 #[test]
 fn another_format_is_confirmed_like_the_first_one() {
@@ -65,6 +66,18 @@ fn a_change_of_session_waits_until_the_callers_words_are_there() {
     desk.hear(json!({ "type": "conversation.item.input_audio_transcription.completed", "item_id": item,
         "content_index": 0, "transcript": "When do you open?" }));
     assert!(desk.session.is_quiet());
+}
+
+#[test]
+fn what_the_transcription_was_told_is_nothing_that_the_caller_said() {
+    let mut desk = Desk::ready();
+    let mut written = |transcript: &str| {
+        desk.hear(json!({ "type": "conversation.item.input_audio_transcription.completed", "item_id": "item_1",
+            "content_index": 0, "transcript": transcript }))
+    };
+    let told = |text: &str| [format!("tell CallerText {{ text: {text:?}, confidence: None }}")];
+    assert_eq!(written(&format!("{SPEECH_RECOGNITION}\n")), told(""));
+    assert_eq!(written("Only what is said."), told("Only what is said."));
 }
 
 #[test]
