@@ -6,6 +6,7 @@
 mod admin_token;
 mod agents;
 mod api;
+mod carrier;
 mod checks;
 mod plans;
 
@@ -38,6 +39,7 @@ use crate::engine::wire::auth::RequestAuth;
 use crate::engine::wire::token::MediaTokens;
 use crate::http::api::Api;
 use crate::http::api::businesses::BusinessDoor;
+use crate::http::api::calls::place::DialDesk;
 use crate::http::health::Checks;
 use crate::http::webhooks::Webhooks;
 use crate::providers::voice_agent::local;
@@ -276,11 +278,13 @@ impl Parts {
     ) {
         match self.listen(listener, status_writer) {
             Err(error) => drop(started.send(Err(error))),
-            Ok((server, remote)) => {
+            Ok((server, remote, beside)) => {
                 drop(started.send(Ok(remote)));
                 if let Err(error) = server.await {
                     self.telemetry.record(Event::ServiceFailed { error: &error.to_string() });
                 }
+                beside.arbiter.stop();
+                beside.capacity.give_back().await;
             }
         }
     }
@@ -289,7 +293,7 @@ impl Parts {
         &self,
         listener: TcpListener,
         status_writer: store::StatusWriter,
-    ) -> anyhow::Result<(actix_web::dev::Server, Remote)> {
+    ) -> anyhow::Result<(actix_web::dev::Server, Remote, carrier::Beside)> {
         let (config, telemetry) = (&self.config, &self.telemetry);
         let address = listener.local_addr().context("http.listen")?;
         let patience = Duration::from_millis(config.database.patience_ms.into());
@@ -309,6 +313,8 @@ impl Parts {
         let agents = agents::Agents::new(config, &businesses.now()).context("agent")?;
         let usual_agent = agents.usual();
 
+        let node = plans::node_name();
+        let capacity = carrier::capacity(config, &businesses, &self.store, &node, patience);
         let door = web::Data::new(StreamDoor {
             auth: auth.clone(),
             tokens: tokens.clone(),
@@ -318,7 +324,8 @@ impl Parts {
             max_message_bytes: config.media.max_message_bytes,
             registry: registry.clone(),
             status: status.clone(),
-            claim: plans::claims(self.store.clone()),
+            claim: plans::claims(self.store.clone(), Arc::clone(&node)),
+            notes: plans::notes(self.store.clone(), patience),
             plan: plans::plans(
                 Arc::clone(config),
                 agents,
@@ -326,10 +333,19 @@ impl Parts {
                 prompts,
                 self.store.clone(),
                 self.files.clone(),
+                capacity.clone(),
                 telemetry.clone(),
             ),
             telemetry: telemetry.clone(),
         });
+        let beside = actix::Arbiter::new();
+        let bench =
+            carrier::Bench { config, store: &self.store, status: &status, registry: &registry, telemetry, node };
+        bench.start_lease_keeper(&capacity, &beside);
+        let rest = plans::carrier(config);
+        bench.start_sweeper(rest.as_ref(), &beside);
+        let dialler = bench.dialler(rest, &capacity);
+        bench.start_resolver(dialler.as_ref(), &beside);
         let is_stopping = Arc::new(AtomicBool::new(false));
         let overload = Arc::new(Overload::default());
         let webhooks = web::Data::new(Webhooks {
@@ -341,7 +357,9 @@ impl Parts {
             // A little more than the actor's own patience: its answer, stored or spooled, is the usual one.
             status_patience: patience + Duration::from_millis(50),
             registry: registry.clone(),
-            status,
+            status: status.clone(),
+            capacity: capacity.clone(),
+            dialler: dialler.clone(),
             is_stopping: Arc::clone(&is_stopping),
             overload: Arc::clone(&overload),
             store: self.store.clone(),
@@ -361,6 +379,8 @@ impl Parts {
             businesses: businesses.clone(),
             agents: config.agents(),
         });
+        let dial_desk =
+            web::Data::new(DialDesk { dialler, businesses: businesses.clone(), on_machine: config.calls.on_machine });
         let checks =
             web::Data::new(Checks(checks::checks(self.store.clone(), Arc::clone(&is_stopping), Arc::clone(&overload))));
         let figures = web::Data::new(telemetry.clone());
@@ -381,6 +401,7 @@ impl Parts {
                 .app_data(api.clone())
                 .app_data(business_door.clone())
                 .app_data(web::PayloadConfig::new(api.settings.max_body_bytes))
+                .app_data(dial_desk.clone())
                 .service(crate::http::only("GET", "/twilio/media").route(web::get().to(twilio_stream::accept)))
                 .configure(crate::http::routes)
         })
@@ -404,7 +425,8 @@ impl Parts {
         let arbiter = actix::Arbiter::current();
         let backend = self.store.health().backend;
         telemetry.record(Event::ServiceStarted { listen: &address.to_string(), agent: usual_agent, database: backend });
-        Ok((server, Remote { address, handle, registry, arbiter, is_stopping, businesses, hurry: Hurry::default() }))
+        let remote = Remote { address, handle, registry, arbiter, is_stopping, businesses, hurry: Hurry::default() };
+        Ok((server, remote, carrier::Beside { arbiter: beside, capacity }))
     }
 }
 

@@ -49,6 +49,8 @@ const ENGINE_MAY_IMPORT: &[(&str, &[&str])] = &[
     ("recording", &["time", "ids", "audio", "call", "status", "prompt", "quality"]),
     ("prompt", &["time", "ids", "audio", "business", "call", "status", "recording", "quality"]),
     ("quality", &["time", "ids", "audio", "call", "status", "recording", "prompt"]),
+    ("capacity", &["time", "ids"]),
+    ("outbound", &["time", "ids"]),
     ("wire", &["time", "ids", "audio", "call", "status", "recording", "prompt", "quality"]),
 ];
 

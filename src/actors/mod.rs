@@ -5,6 +5,9 @@
 //! | [`call::CallActor`] | one per call, on the thread of its socket | the call machine, the audio path, the voice agent's session |
 //! | [`call_registry::CallRegistry`] | one | which calls are alive here, and what each ended call left to say |
 //! | [`call_status::CallStatusActor`] | one | the `StatusWriter` |
+//! | [`capacity::lease_keeper::LeaseKeeper`] | one | when slots for calls are leased and given back |
+//! | [`dialler::resolver::Resolver`] | one | nothing: it asks the carrier about calls of which it is unknown whether they were placed |
+//! | [`sweeper::Sweeper`] | one | when the carrier was asked about calls that stay open |
 //! | [`business_keeper::BusinessKeeper`] | one | the picture of the businesses from which calls are served, and its writer |
 //!
 //! All of them run in a [`metered`] context: it counts their mailboxes and catches their panics. [`lateness`] is no
@@ -14,6 +17,9 @@ pub mod business_keeper;
 pub mod call;
 pub mod call_registry;
 pub mod call_status;
+pub mod capacity;
+pub mod dialler;
 pub mod lateness;
 pub mod metered;
 pub mod prompts;
+pub mod sweeper;

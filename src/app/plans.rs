@@ -1,11 +1,13 @@
 //! What each call is made of.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::actors::business_keeper::Businesses;
 use crate::actors::call::{CallActor, CallPlan, FilesOfCall, SoundSettings};
 use crate::actors::call_registry::Reservation;
+use crate::actors::capacity::Capacity;
 use crate::actors::metered::MailboxFigures;
 use crate::actors::prompts::Prompts;
 use crate::clock;
@@ -19,7 +21,7 @@ use crate::providers::voice_agent::{AgentBrief, local};
 use crate::store::Store;
 use crate::store::call_files::CallFiles;
 use crate::telemetry::{Event, Telemetry};
-use crate::transport::twilio_stream::{Admission, Claim, ClaimCall, MakePlan};
+use crate::transport::twilio_stream::{Admission, Claim, ClaimCall, FindNotes, MakePlan};
 
 use super::agents::Agents;
 
@@ -31,6 +33,7 @@ pub(super) fn plans(
     prompts: Prompts,
     store: Store,
     files: CallFiles,
+    capacity: Capacity,
     telemetry: Telemetry,
 ) -> MakePlan {
     let carrier = carrier(&config);
@@ -64,6 +67,7 @@ pub(super) fn plans(
                 journal: config.journal.enabled.then(|| files.journal(&admission.call)),
             },
             reservation: Some(reservation),
+            slot: Some(capacity.start(&admission.call, &admission.business, admission.direction)),
             carrier: carrier.clone(),
             meter: Arc::clone(&meter),
             telemetry: telemetry.clone(),
@@ -77,7 +81,7 @@ fn brief(admission: &Admission, business: &Business, prompts: &Prompts) -> Agent
         from: admission.from.clone(),
         to: admission.to.clone(),
         at: Some(clock::wall_micros()),
-        notes: Vec::new(),
+        notes: admission.notes.clone(),
     };
     let profile = &business.profile;
     AgentBrief {
@@ -92,7 +96,7 @@ fn brief(admission: &Admission, business: &Business, prompts: &Prompts) -> Agent
 }
 
 /// The carrier's REST interface, if its credentials are known.
-fn carrier(config: &Config) -> Option<Arc<dyn Carrier>> {
+pub(super) fn carrier(config: &Config) -> Option<Arc<dyn Carrier>> {
     let account: AccountSid = config.twilio.account_sid.clone()?;
     let token = config.twilio.auth_token.clone()?;
     Some(Arc::new(TwilioRest::new(config.twilio.api_url.as_str(), account, token)))
@@ -100,8 +104,7 @@ fn carrier(config: &Config) -> Option<Arc<dyn Carrier>> {
 
 /// Claims a call's media for this node. A store that can't say so now lets the call go on: this node's own
 /// directory has already refused a second socket.
-pub(super) fn claims(store: Store) -> ClaimCall {
-    let node: Arc<str> = node_name().into();
+pub(super) fn claims(store: Store, node: Arc<str>) -> ClaimCall {
     Arc::new(move |call: CallSid| {
         let (store, node) = (store.clone(), Arc::clone(&node));
         let claim = actix_web::web::block(move || store.claim_media(&call, &node, clock::wall_micros()));
@@ -114,8 +117,24 @@ pub(super) fn claims(store: Store) -> ClaimCall {
     })
 }
 
-/// A name for this process among the nodes of one database.
-fn node_name() -> String {
+/// Finds what the agent of a placed call is told of it, but not for longer than `patience`: somebody has answered.
+pub(super) fn notes(store: Store, patience: Duration) -> FindNotes {
+    Arc::new(move |call: CallSid| {
+        let store = store.clone();
+        let found = actix_web::web::block(move || store.outbound_job_of_call(&call));
+        Box::pin(async move {
+            match tokio::time::timeout(patience, found).await {
+                Ok(Ok(Ok(Some(job)))) => job.order.context,
+                Ok(Ok(Ok(None) | Err(_)) | Err(_)) | Err(_) => Vec::new(),
+            }
+        })
+    })
+}
+
+/// A name for this service among the nodes of one database: no other, here or elsewhere, has or had it.
+pub(super) fn node_name() -> Arc<str> {
+    static STARTED: AtomicU32 = AtomicU32::new(1);
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("{}-{}", host.trim(), std::process::id())
+    let (process, since) = (std::process::id(), clock::wall_micros() / 1_000_000);
+    format!("{}-{process}-{since:x}-{}", host.trim(), STARTED.fetch_add(1, Ordering::Relaxed)).into()
 }

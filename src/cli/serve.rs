@@ -29,7 +29,13 @@ pub fn run(args: ServeArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    summary.tell(&mut out, server.address(), &server.store().health(), server.admin_token_file(), &server.businesses().now());
+    summary.tell(
+        &mut out,
+        server.address(),
+        &server.store().health(),
+        server.admin_token_file(),
+        &server.businesses().now(),
+    );
     let fault = match serve(server) {
         Ok(Ending::Stopped { is_saved: true }) => return ExitCode::SUCCESS,
         Ok(Ending::Stopped { is_saved: false }) => {

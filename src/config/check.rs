@@ -224,7 +224,8 @@ fn setting(field: &str) -> &str {
 
 /// Each number with the least and the most it may be, as `config/default.toml` says.
 pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
-    let Config { http, api, database, openai, vad, endpoint, playout, barge_in, silence, limits, media, .. } = config;
+    let Config { http, api, database, openai, vad, endpoint, playout, barge_in, silence, limits, calls, media, .. } =
+        config;
     let mut ranges: Vec<(&'static str, f64, f64, f64)> = vec![("http.workers", http.workers as f64, 0.0, 256.0)];
     let mut range = |path, value: f64, least: u32, most: u32| ranges.push((path, value, least.into(), most.into()));
 
@@ -272,6 +273,13 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     range("limits.max_utterance_ms", limits.max_utterance_ms.into(), 5_000, 300_000);
     range("limits.dtmf_pause_ms", limits.dtmf_pause_ms.into(), 0, 10_000);
     range("limits.max_agent_turns", limits.max_agent_turns.into(), 1, 100);
+    range("calls.max", calls.max.into(), 0, 100_000);
+    range("calls.max_per_business", calls.max_per_business.into(), 0, 100_000);
+    range("calls.max_outbound_per_business", calls.max_outbound_per_business.into(), 0, 100_000);
+    range("calls.lease_s", calls.lease_s.into(), 10, 3_600);
+    range("calls.sweep_every_s", calls.sweep_every_s.into(), 1, 3_600);
+    range("calls.ring_s", calls.ring_s.into(), 5, 600);
+    range("calls.resolve_after_s", calls.resolve_after_s.into(), 1, 600);
     range("media.start_timeout_ms", media.start_timeout_ms.into(), 100, 30_000);
     range("media.token_max_age_s", media.token_max_age_s.into(), 10, 3_600);
     range("media.max_message_bytes", media.max_message_bytes as f64, 4_096, 65_536);

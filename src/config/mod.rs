@@ -42,9 +42,9 @@ pub use explain::Explained;
 pub use finding::{Finding, Severity, Source};
 pub use load::{ConfigSources, Override};
 pub use settings::{
-    AgentProvider, AgentSettings, ApiSettings, DatabaseSettings, HttpSettings, JournalSettings, LocalSettings,
-    LocalSpeech, LogFormat, LogLevel, LogSettings, MediaSettings, NoiseReduction, OpenAiAudio, OpenAiSettings,
-    RecordingSettings, SpoolSettings, TwilioSettings,
+    AgentProvider, AgentSettings, ApiSettings, CallsSettings, DatabaseSettings, HttpSettings, JournalSettings,
+    LocalSettings, LocalSpeech, LogFormat, LogLevel, LogSettings, MediaSettings, NoiseReduction, OpenAiAudio,
+    OpenAiSettings, RecordingSettings, SpoolSettings, TwilioSettings,
 };
 
 /// The shipped defaults, which document every setting.
@@ -81,6 +81,8 @@ pub struct Config {
     pub silence: SilenceSettings,
     /// How long things may take.
     pub limits: LimitSettings,
+    /// How many calls at once, and what is done about calls besides talking.
+    pub calls: CallsSettings,
     /// The media socket.
     pub media: MediaSettings,
     /// WAV files of calls.

@@ -13,6 +13,7 @@ use super::database_url::DatabaseUrl;
 use super::optional;
 use crate::engine::call::TurnOwner;
 use crate::engine::ids::AccountSid;
+use crate::engine::outbound::OnMachine;
 
 /// `[http]`: the socket on which carriers and operators reach the service.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -180,6 +181,27 @@ pub enum LocalSpeech {
     EspeakNg,
     /// The program piper, with a voice file.
     Piper,
+}
+
+/// `[calls]`: how many calls at once, and what is done about calls besides talking.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CallsSettings {
+    /// Calls at once over all nodes; 0: no limit.
+    pub max: u32,
+    /// Calls at once of one business, over all nodes; 0: no limit.
+    pub max_per_business: u32,
+    /// Of these, calls that the service places; 0: no limit.
+    pub max_outbound_per_business: u32,
+    /// For how long a node may count on the slots that it leased.
+    pub lease_s: u32,
+    /// Between two looks for calls that stay open for too long.
+    pub sweep_every_s: u32,
+    /// How long a call that we place may ring.
+    pub ring_s: u32,
+    /// After which the carrier is asked about a call that it did not say it placed.
+    pub resolve_after_s: u32,
+    /// What is done when a machine answers a call that we placed.
+    pub on_machine: OnMachine,
 }
 
 /// `[media]`: the media socket.

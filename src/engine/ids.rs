@@ -117,6 +117,16 @@ twilio_sid!(
     AccountSid,
     "AC"
 );
+twilio_sid!(
+    /// One call that we were asked to place: our own name for it, of the same form.
+    JobId,
+    "OB"
+);
+twilio_sid!(
+    /// One telephone number of an account, as the carrier files it.
+    NumberSid,
+    "PN"
+);
 
 /// A telephone number in E.164. It is personal: `Debug` shows the last two digits only.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `POST\|GET /twilio/voice` | Twilio, for each incoming call | TwiML |
 //! | `POST\|GET /twilio/status` | Twilio, when a call's status changes | 204 once the change is durable |
+//! | `POST /twilio/amd` | Twilio, who or what answered a call that we placed | 204 once that is durable |
 //! | `POST /twilio/stream-ended` | Twilio, the `<Connect action>` | TwiML: hang up, dial, apologise |
 //! | `POST /twilio/dial-ended` | Twilio, the `<Dial action>` of a transfer | TwiML: hang up, or say that nobody answered |
 //! | `POST /twilio/stream-status` | Twilio, the stream's callbacks | 204 |
@@ -39,6 +40,7 @@ pub fn routes(config: &mut ServiceConfig) {
     config
         .service(by_get_or_post("/twilio/voice", [web::get(), web::post()].map(|route| route.to(webhooks::voice))))
         .service(by_get_or_post("/twilio/status", [web::get(), web::post()].map(|route| route.to(webhooks::status))))
+        .service(only("POST", "/twilio/amd").route(web::post().to(webhooks::amd)))
         .service(only("POST", "/twilio/stream-ended").route(web::post().to(webhooks::stream_ended)))
         .service(only("POST", "/twilio/dial-ended").route(web::post().to(webhooks::dial_ended)))
         .service(only("POST", "/twilio/stream-status").route(web::post().to(webhooks::stream_status)))

@@ -5,6 +5,7 @@
 //! [`Webhooks::status_patience`] and no more.
 
 mod dial_ended;
+mod machine;
 mod request;
 
 use std::sync::Arc;
@@ -18,17 +19,21 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use crate::actors::business_keeper::Businesses;
 use crate::actors::call_registry::{AskFarewell, CallRegistry, CarrierEnded, FarewellOf};
 use crate::actors::call_status::{CallStatusActor, apply_status};
+use crate::actors::capacity::{Capacity, NoSlot};
+use crate::actors::dialler::{Dialler, JobInUrl};
 use crate::actors::lateness::Overload;
 use crate::actors::metered;
 use crate::clock;
 use crate::engine::business::Business;
 use crate::engine::call::Farewell;
-use crate::engine::ids::{AccountSid, CallSid};
-use crate::engine::status::{CallStatus, CarrierSource, StatusChange};
+use crate::engine::ids::{AccountSid, BusinessId, CallSid};
+use crate::engine::status::{CallDirection, CallStatus, CarrierSource, StatusChange};
 use crate::engine::wire::auth::RequestAuth;
 use crate::engine::wire::token::{MediaClaims, MediaTokens, TOKEN_PARAMETER};
 use crate::engine::wire::twiml::{Connect, Dial, Twiml, callback_url, websocket_url};
-use crate::engine::wire::webhook::{StatusWebhook, StreamEndedWebhook, StreamEvent, StreamStatusWebhook, VoiceWebhook};
+use crate::engine::wire::webhook::{
+    AmdWebhook, StatusWebhook, StreamEndedWebhook, StreamEvent, StreamStatusWebhook, VoiceWebhook,
+};
 use crate::store::Store;
 use crate::telemetry::{Event, Refusal, Telemetry};
 
@@ -54,6 +59,10 @@ pub struct Webhooks {
     pub registry: Addr<CallRegistry>,
     /// Where status changes go.
     pub status: Addr<CallStatusActor>,
+    /// How many calls may be alive.
+    pub capacity: Capacity,
+    /// Who places calls, if that is configured.
+    pub dialler: Option<Dialler>,
     /// Whether the service takes no new calls any more.
     pub is_stopping: Arc<AtomicBool>,
     /// Whether live calls are served late, so that no new ones are taken.
@@ -95,6 +104,9 @@ pub async fn voice(
         refuse(&service, Refusal::OtherAccount, "twilio.account_sid is another account", change).await;
         return Ok(signed.twiml(Twiml::apology()));
     }
+    if let Some(job) = signed.job() {
+        return Ok(voice_of_job(&service, &signed, call, &job).await);
+    }
     let businesses = service.businesses.now();
     let Some(business) = businesses.answering(call.to.number()) else {
         let reason = "nobody is configured for the called number";
@@ -107,6 +119,11 @@ pub async fn voice(
     if service.overload.is_on() {
         refuse(&service, Refusal::Overloaded, "live calls were served late already", change).await;
         let words = "We are sorry, all our lines are busy. Please call again in a few minutes. Goodbye.";
+        return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
+    }
+    if let Err(full) = reserve_slot(&service, &call, &business.id).await {
+        refuse(&service, full.refusal(), full.reason(), change).await;
+        let words = "We are sorry, all lines are busy at the moment. Please call again later. Goodbye.";
         return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
     }
     note_status(&service, change).await;
@@ -123,6 +140,36 @@ async fn refuse(service: &Webhooks, why: Refusal, reason: &str, change: StatusCh
         ..change
     };
     note_status(service, change).await;
+}
+
+/// Somebody has answered a call that we placed. Its slot was taken before it was dialled.
+async fn voice_of_job(service: &Webhooks, signed: &Signed, call: VoiceWebhook, job: &JobInUrl) -> HttpResponse {
+    let call = VoiceWebhook { direction: CallDirection::Outbound, ..call };
+    learn(service, job, &call.call_sid).await;
+    let businesses = service.businesses.now();
+    let Some(business) = businesses.get(&job.business) else {
+        service.telemetry.record(Event::CallRefused { why: Refusal::UnknownNumber });
+        return signed.twiml(Twiml::hang_up()); // deleted since
+    };
+    note_status(service, signed.identified(call.change(Some(business.id.clone()), clock::wall_micros()))).await;
+    signed.twiml(connect(service, signed, &call, business))
+}
+
+/// Keeps which call a job has made, without holding up the webhook: whatever comes next says it again.
+async fn learn(service: &Webhooks, job: &JobInUrl, call: &CallSid) {
+    let Some(dialler) = &service.dialler else { return };
+    if let Ok(Err(error)) = timeout(service.status_patience, dialler.learn(&job.job, call)).await {
+        service.telemetry.record(Event::StatusNotStored { error: &error.to_string() });
+    }
+}
+
+/// A slot for the call, kept until its media stream starts. Twilio may ask twice about the same call.
+async fn reserve_slot(service: &Webhooks, call: &VoiceWebhook, business: &BusinessId) -> Result<(), NoSlot> {
+    if !service.capacity.is_kept(&call.call_sid) {
+        let slot = service.capacity.slot(business, call.direction).await?;
+        service.capacity.keep(call.call_sid.clone(), slot);
+    }
+    Ok(())
 }
 
 /// Keeps the change without holding up the call: a row that can't be written now is made by the next event.
@@ -160,8 +207,29 @@ pub async fn status(
     let webhook = signed.webhook(StatusWebhook::from_form)?;
     let change = signed.identified(webhook.change(clock::wall_micros()));
     apply(&service, change).await.map_err(|refused| signed.refused(refused))?;
+    // A leg that the call has dialled belongs to no job.
+    if let Some(job) = signed.job().filter(|_| webhook.parent_call_sid.is_none()) {
+        learn(&service, &job, &webhook.call_sid).await;
+    }
     if webhook.status.is_final() {
+        service.capacity.over(&webhook.call_sid);
         metered::order(&service.registry, CarrierEnded(webhook.call_sid));
+    }
+    Ok(signed.no_content())
+}
+
+/// Who or what answered a call that we placed.
+pub async fn amd(
+    request: HttpRequest,
+    body: web::Payload,
+    service: web::Data<Webhooks>,
+) -> Result<HttpResponse, Refused> {
+    let signed = Signed::read("/twilio/amd", &request, body, &service).await?;
+    let webhook = signed.webhook(AmdWebhook::from_form)?;
+    let change = signed.identified(webhook.change(clock::wall_micros()));
+    apply(&service, change).await.map_err(|refused| signed.refused(refused))?;
+    if let Some(job) = signed.job().filter(|_| webhook.answered_by.is_machine()) {
+        machine::answered(service, job, webhook);
     }
     Ok(signed.no_content())
 }

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use crate::engine::call::Turn;
 use crate::engine::ids::CallSid;
-use crate::engine::status::{CallRow, StatusChange};
+use crate::engine::status::{CallRow, CallStatus, StatusChange};
 
 use super::Store;
 use super::db::{Conn, Db, both};
@@ -34,6 +34,24 @@ impl Store {
     /// What is known of a call; `None` if nobody has told of it.
     pub fn call(&self, call: &CallSid) -> Result<Option<CallRow>, StoreError> {
         self.ask(|conn| row_of(conn, call))
+    }
+
+    /// The calls of which nobody has told an end, though they began before `before` (microseconds since 1970-01-01
+    /// UTC): the oldest first, at most `limit`.
+    pub fn calls_still_open(&self, before: i64, limit: u32) -> Result<Vec<CallRow>, StoreError> {
+        let open: Vec<&str> = CallStatus::ALL.iter().filter(|status| !status.is_final()).map(|s| s.as_str()).collect();
+        self.ask(|conn| {
+            both!(conn, |c| calls::table
+                .filter(calls::status.eq_any(&open))
+                .filter(calls::created_at.lt(before))
+                .order((calls::created_at, calls::call_sid))
+                .limit(limit.into())
+                .select(CallsRow::as_select())
+                .load(c))?
+            .into_iter()
+            .map(CallRow::try_from)
+            .collect()
+        })
     }
 
     /// What was said on a call, in order.

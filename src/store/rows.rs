@@ -27,6 +27,9 @@ pub(super) struct CallsRow {
     from_rank: Option<i16>,
     to_party: Option<String>,
     to_rank: Option<i16>,
+    answered_by: Option<String>,
+    answered_by_rank: Option<i16>,
+    machine_detection_ms: Option<i64>,
     created_at: i64,
     answered_at: Option<i64>,
     ended_at: Option<i64>,
@@ -40,6 +43,7 @@ impl From<&CallRow> for CallsRow {
         let (business, business_rank) = split(&row.business, |v| v.as_str());
         let (from_party, from_rank) = split(&row.from, |v| v.as_str());
         let (to_party, to_rank) = split(&row.to, |v| v.as_str());
+        let (answered_by, answered_by_rank) = split(&row.answered_by, |v| v.as_str());
         Self {
             call_sid: row.call_sid.to_string(),
             status: row.status.as_str().to_owned(),
@@ -54,6 +58,9 @@ impl From<&CallRow> for CallsRow {
             from_rank,
             to_party,
             to_rank,
+            answered_by,
+            answered_by_rank,
+            machine_detection_ms: row.machine_detection_ms.map(Into::into),
             created_at: row.created_at,
             answered_at: row.answered_at,
             ended_at: row.ended_at,
@@ -75,6 +82,11 @@ impl TryFrom<CallsRow> for CallRow {
             business: joined(row.business, row.business_rank, "calls.business")?,
             from: joined(row.from_party, row.from_rank, "calls.from_party")?,
             to: joined(row.to_party, row.to_rank, "calls.to_party")?,
+            answered_by: joined(row.answered_by, row.answered_by_rank, "calls.answered_by")?,
+            machine_detection_ms: row
+                .machine_detection_ms
+                .map(|stored| number(stored, "calls.machine_detection_ms"))
+                .transpose()?,
             created_at: row.created_at,
             answered_at: row.answered_at,
             ended_at: row.ended_at,

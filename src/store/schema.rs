@@ -15,6 +15,9 @@ diesel::table! {
         from_rank -> Nullable<SmallInt>,
         to_party -> Nullable<Text>,
         to_rank -> Nullable<SmallInt>,
+        answered_by -> Nullable<Text>,
+        answered_by_rank -> Nullable<SmallInt>,
+        machine_detection_ms -> Nullable<BigInt>,
         created_at -> BigInt,
         answered_at -> Nullable<BigInt>,
         ended_at -> Nullable<BigInt>,
@@ -79,6 +82,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    duties (duty) {
+        duty -> Text,
+        node -> Text,
+        held_until -> BigInt,
+    }
+}
+
+diesel::table! {
     businesses (id) {
         id -> Text,
         version -> BigInt,
@@ -102,6 +113,15 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         deleted_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    capacity_leases (scope, node) {
+        scope -> Text,
+        node -> Text,
+        slots -> BigInt,
+        expires_at -> BigInt,
     }
 }
 
@@ -144,5 +164,23 @@ diesel::table! {
         expires_at -> Nullable<BigInt>,
         last_used_at -> Nullable<BigInt>,
         revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    outbound_calls (job) {
+        job -> Text,
+        business -> Text,
+        idempotency_key -> Nullable<Text>,
+        to_number -> Text,
+        from_number -> Text,
+        context_json -> Text,
+        on_machine -> Text,
+        message -> Nullable<Text>,
+        state -> Text,
+        call_sid -> Nullable<Text>,
+        error -> Nullable<Text>,
+        created_at -> BigInt,
+        dialled_at -> Nullable<BigInt>,
     }
 }

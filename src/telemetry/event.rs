@@ -208,6 +208,29 @@ pub enum Event<'a> {
         /// What it said.
         error: &'a str,
     },
+    /// The carrier did not place a call, or did not say whether it did.
+    CallNotPlaced {
+        /// What it said.
+        error: &'a str,
+    },
+    /// How many calls are alive and may be.
+    Capacity {
+        /// Slots in use here, those kept for calls about to start included.
+        used: u32,
+        /// Of these, slots kept for calls about to start.
+        kept: u32,
+        /// How many calls this node may carry without asking again.
+        leased: u32,
+        /// The limit over all nodes; 0: none.
+        max: u32,
+        /// Businesses that can have no further call now.
+        businesses_full: u32,
+    },
+    /// The carrier was asked about a call that stayed open for too long.
+    CallSwept {
+        /// `closed`, `open` (it goes on) or `unknown` (to the carrier).
+        result: &'static str,
+    },
 }
 
 /// Why a call was not taken.
@@ -229,4 +252,12 @@ pub enum Refusal {
     Draining,
     /// Live calls are served late already.
     Overloaded,
+    /// As many calls are alive as may be.
+    Full,
+    /// As many calls of the business.
+    BusinessFull,
+    /// As many calls that the business placed.
+    OutboundFull,
+    /// It can't be known whether a slot is free: the database, which knows, is away.
+    CapacityUnknown,
 }

@@ -38,7 +38,7 @@ use crate::engine::wire::signature::Payload;
 use crate::telemetry::{Event, Refusal};
 
 use body::{FromCarrier, ToCarrier};
-pub use door::{Admission, Claim, ClaimCall, MakePlan, StreamDoor};
+pub use door::{Admission, Claim, ClaimCall, FindNotes, MakePlan, StreamDoor};
 use outbox::{Outbox, StreamPort};
 
 /// The only WebSocket subprotocol that Twilio names.
@@ -186,10 +186,13 @@ impl TwilioStream {
         // Not a future of this socket's: once the call is claimed it is a call, and its end is told, even if the
         // caller has left by then.
         actix_rt::spawn(async move {
-            let call = door
-                .reserve(&admission)
-                .await
-                .map(|reservation| CallActor::answer((door.plan)(admission, reservation, Box::new(port))));
+            let call = match door.reserve(&admission).await {
+                Ok(reservation) => {
+                    let admission = door.informed(admission).await;
+                    Ok(CallActor::answer((door.plan)(admission, reservation, Box::new(port))))
+                }
+                Err(why) => Err(why),
+            };
             if let Err(Ok(call)) = admitted.send(call) {
                 call.address.do_send(MediaClosed { end: end.get(), faults: 0, refused_frames: 0 });
             }

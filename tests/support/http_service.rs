@@ -250,6 +250,11 @@ impl Caller {
         Request::form("/twilio/dial-ended", &self.fields(status, &more))
     }
 
+    pub fn amd(&self, answered_by: &str, millis: &str) -> Request {
+        let more = [("AnsweredBy", answered_by), ("MachineDetectionDuration", millis)];
+        Request::form("/twilio/amd", &self.fields("in-progress", &more))
+    }
+
     pub fn stream_ended(&self, status: &str) -> Request {
         Request::form("/twilio/stream-ended", &self.fields(status, &[]))
     }

@@ -13,6 +13,7 @@ use crate::{databases, service};
 on_both_databases! {
     webhooks_in_any_order_and_number_end_in_the_same_row
     two_nodes_that_are_told_of_one_call_agree
+    every_word_for_a_status_is_taken_and_a_leg_of_a_call_that_nobody_knows_has_a_row
     what_is_told_all_at_once_is_all_there
 }
 
@@ -32,6 +33,7 @@ fn life_of(caller: &Caller) -> Vec<Request> {
         numbered("completed", "3", &[("CallDuration", "41")]),
         numbered("busy", "4", &[("SipResponseCode", "486")]),
         caller.stream_ended("completed"),
+        caller.amd("machine_start", "3100"),
     ]
 }
 
@@ -67,12 +69,14 @@ fn webhooks_in_any_order_and_number_end_in_the_same_row(database: Database) {
     assert_eq!((in_order.status.as_str(), in_order.duration_s), ("completed", 42));
     assert_eq!(in_order.from.as_ref().unwrap().value.as_str(), CALLER);
     assert_eq!(in_order.to.as_ref().unwrap().value.as_str(), CALLED);
+    assert_eq!(in_order.answered_by.as_ref().unwrap().value.as_str(), "machine_start");
+    assert_eq!(in_order.machine_detection_ms, Some(3_100));
     let expected = without_times(in_order.clone());
     let ended_at = in_order.ended_at;
 
     // Each at least once, some again.
-    let order = Just((0..9).collect::<Vec<usize>>()).prop_shuffle();
-    let again = proptest::collection::vec(0..9_usize, 0..6);
+    let order = Just((0..10).collect::<Vec<usize>>()).prop_shuffle();
+    let again = proptest::collection::vec(0..10_usize, 0..6);
     let orders = (order, again, any::<u64>()).prop_map(|(mut order, again, places)| {
         for (n, which) in again.into_iter().enumerate() {
             let place = (places >> (n * 8)) as usize % (order.len() + 1);
@@ -91,7 +95,7 @@ fn webhooks_in_any_order_and_number_end_in_the_same_row(database: Database) {
         prop_assert_eq!(row.ended_at, ended_at, "the carrier's time, not ours");
         prop_assert_eq!(without_times(row), expected.clone());
         let history = service.store().status_history(&caller.sid()).unwrap();
-        prop_assert_eq!(history.len(), 8, "each event once: {:?}", history);
+        prop_assert_eq!(history.len(), 9, "each event once: {:?}", history);
         Ok(())
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
@@ -135,4 +139,34 @@ fn what_is_told_all_at_once_is_all_there(database: Database) {
     runtime.block_on(join_all(told));
     assert_eq!(service.figure("status_changes_total{result=\"changed\"}"), 200.0);
     assert_eq!(service.store().health().spool_records_waiting, 0);
+}
+
+fn every_word_for_a_status_is_taken_and_a_leg_of_a_call_that_nobody_knows_has_a_row(database: Database) {
+    let (service, runtime) = (on(&database, "a"), runtime());
+    let words = [
+        ("queued", "queued"),
+        ("initiated", "initiated"),
+        ("ringing", "ringing"),
+        ("in-progress", "in-progress"),
+        ("in_progress", "in-progress"),
+        ("answered", "in-progress"),
+        ("completed", "completed"),
+        ("busy", "busy"),
+        ("no-answer", "no-answer"),
+        ("no_answer", "no-answer"),
+        ("failed", "failed"),
+        ("canceled", "canceled"),
+        ("cancelled", "canceled"),
+    ];
+    for (word, status) in words {
+        let caller = Caller::new();
+        runtime.block_on(tell(&service, &[caller.status(word, &[])]));
+        assert_eq!(service.store().call(&caller.sid()).unwrap().unwrap().status.as_str(), status, "{word}");
+    }
+    let (parent, leg) = (Caller::new(), Caller::new());
+    let more = [("ParentCallSid", parent.call_sid.as_str()), ("SequenceNumber", "0")];
+    runtime.block_on(tell(&service, &[leg.status("no-answer", &more)]));
+    let row = service.store().call(&leg.sid()).unwrap().unwrap();
+    assert_eq!(row.parent_call_sid.unwrap().value, parent.sid());
+    assert_eq!(service.store().call(&parent.sid()).unwrap(), None, "of the other leg nobody has told");
 }

@@ -64,6 +64,7 @@ impl<R: VadRate> CallActor<R> {
             record.end(timeline::end(cause, farewell.clone(), stats, clock::wall_micros()));
         }
         self.plan.media.close();
+        drop(self.plan.slot.take());
         if let Some(recording) = self.plan.files.recording.take() {
             recording.finish(now);
         }

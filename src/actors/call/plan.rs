@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::actors::call_registry::Reservation;
+use crate::actors::capacity::Slot;
 use crate::actors::metered::Meter;
 use crate::engine::audio::{EndpointSettings, PcmFrame, PlayoutSettings, Rate, VadSettings};
 use crate::engine::call::{CallSettings, Phrase};
@@ -43,6 +44,8 @@ pub struct CallPlan<R: Rate> {
     pub files: FilesOfCall<R>,
     /// The call's place in the directory of live calls.
     pub reservation: Option<Reservation>,
+    /// The right to be alive, free for the next call at this one's end.
+    pub slot: Option<Slot>,
     /// The carrier's REST interface, where there is one.
     pub carrier: Option<Arc<dyn Carrier>>,
     /// The figures of all calls' mailboxes, one for the process.

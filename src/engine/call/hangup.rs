@@ -24,6 +24,8 @@ pub enum HangupCause {
     AgentUnavailable,
     /// An operator, or the service's own stop, ended the call.
     OperatorHungUp,
+    /// A machine answered a call that we placed.
+    MachineAnswered,
     /// The service is stopping and the call did not end by itself in time.
     Draining,
     /// A fault of ours.
@@ -41,6 +43,7 @@ impl HangupCause {
         Self::MaximumLength,
         Self::AgentUnavailable,
         Self::OperatorHungUp,
+        Self::MachineAnswered,
         Self::Draining,
         Self::InternalFault,
     ];
@@ -56,6 +59,7 @@ impl HangupCause {
             Self::MaximumLength => "maximum_length",
             Self::AgentUnavailable => "agent_unavailable",
             Self::OperatorHungUp => "operator_hung_up",
+            Self::MachineAnswered => "machine_answered",
             Self::Draining => "draining",
             Self::InternalFault => "internal_fault",
         }

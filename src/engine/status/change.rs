@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::ids::{BusinessId, CallSid};
 
-use super::{CallDirection, CallStatus, Party};
+use super::{AnsweredBy, CallDirection, CallStatus, Party};
 
 /// Who said it. The order of the variants is the rank: of two answers to what is set once, the one from the
 /// smaller rank stays.
@@ -23,6 +23,10 @@ pub enum CarrierSource {
     Sweeper,
     /// We refused the call.
     Refusal,
+    /// The carrier's answering-machine detection.
+    AmdCallback,
+    /// The carrier took the call that we asked it to place.
+    Placement,
 }
 
 impl CarrierSource {
@@ -35,10 +39,12 @@ impl CarrierSource {
             Self::StreamEnded => "stream_ended",
             Self::Sweeper => "sweeper",
             Self::Refusal => "refusal",
+            Self::AmdCallback => "amd_callback",
+            Self::Placement => "placement",
         }
     }
 
-    /// Its place in the order, 0 to 5. The numbers are stored: they never change.
+    /// Its place in the order, 0 to 7. The numbers are stored: they never change.
     pub const fn rank(self) -> u8 {
         self as u8
     }
@@ -83,6 +89,12 @@ pub struct StatusChange {
     /// The called party.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Party>,
+    /// Who or what answered a call that we placed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<AnsweredBy>,
+    /// How long it took to find that out, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine_detection_ms: Option<u32>,
     /// What the carrier, or we, gave as the reason, such as `SIP 486` or `error 31920`. For the history only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -104,6 +116,8 @@ impl StatusChange {
             business: None,
             from: None,
             to: None,
+            answered_by: None,
+            machine_detection_ms: None,
             reason: None,
         }
     }
@@ -111,13 +125,14 @@ impl StatusChange {
     /// The name under which the history of a call keeps this event once, however often it is delivered.
     ///
     /// It is built of what stays the same when the carrier tries again (source, status, sequence or event
-    /// id), never of the time at which it reached us.
+    /// id, or who answered), never of the time at which it reached us.
     pub fn history_key(&self) -> String {
         let (source, status) = (self.source.as_str(), self.status);
-        match (&self.event_id, self.sequence) {
-            (Some(id), _) => format!("{source}/{status}/id:{id}"),
-            (None, Some(sequence)) => format!("{source}/{status}/{sequence}"),
-            (None, None) => format!("{source}/{status}"),
+        match (&self.event_id, self.sequence, self.answered_by) {
+            (Some(id), _, _) => format!("{source}/{status}/id:{id}"),
+            (None, Some(sequence), _) => format!("{source}/{status}/{sequence}"),
+            (None, None, Some(finding)) => format!("{source}/{status}/{finding}"),
+            (None, None, None) => format!("{source}/{status}"),
         }
     }
 }

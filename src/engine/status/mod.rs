@@ -9,6 +9,8 @@
 //! | status | the higher [`CallStatus::rank`] |
 //! | duration | the longer; 0 says nothing |
 //! | direction, parent call, business, from, to | the smaller (source rank, value): set once, whoever came first |
+//! | answered by | one that is known before `unknown`, then the smaller (source rank, value) |
+//! | how long that took to find out | the shorter |
 //! | created, answered, ended | the earliest time |
 //! | updated | the latest time |
 //!
@@ -27,12 +29,14 @@
 //! # Ok::<(), trunkline::engine::ids::IdError>(())
 //! ```
 
+mod answered_by;
 mod call_status;
 mod change;
 mod direction;
 mod party;
 mod row;
 
+pub use answered_by::{AnsweredBy, UnknownFinding};
 pub use call_status::{CallStatus, UnknownStatus};
 pub use change::{CarrierSource, StatusChange};
 pub use direction::{CallDirection, UnknownDirection};

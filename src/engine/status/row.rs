@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::ids::{BusinessId, CallSid};
 
-use super::{CallDirection, CallStatus, Party, StatusChange};
+use super::{AnsweredBy, CallDirection, CallStatus, Party, StatusChange};
 
 /// A value that is set once, and the rank of who set it. The smaller of two is kept, rank first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -36,6 +36,10 @@ pub struct CallRow {
     pub from: Option<Sourced<Party>>,
     /// The called party.
     pub to: Option<Sourced<Party>>,
+    /// Who or what answered a call that we placed, if that was to be found out.
+    pub answered_by: Option<Sourced<AnsweredBy>>,
+    /// How long it took to find that out, in milliseconds.
+    pub machine_detection_ms: Option<u32>,
     /// The earliest time of which anything is known.
     pub created_at: i64,
     /// The earliest time at which somebody had answered.
@@ -60,6 +64,8 @@ impl From<&StatusChange> for CallRow {
             business: sourced(rank, &change.business),
             from: sourced(rank, &change.from),
             to: sourced(rank, &change.to),
+            answered_by: sourced(rank, &change.answered_by),
+            machine_detection_ms: change.machine_detection_ms,
             created_at: at,
             answered_at: (change.status == CallStatus::InProgress).then_some(at),
             ended_at: change.status.is_final().then_some(at),
@@ -96,6 +102,8 @@ pub fn merge(a: CallRow, b: CallRow) -> CallRow {
         business: smaller(a.business, b.business),
         from: smaller(a.from, b.from),
         to: smaller(a.to, b.to),
+        answered_by: better_known(a.answered_by, b.answered_by),
+        machine_detection_ms: smaller(a.machine_detection_ms, b.machine_detection_ms),
         created_at: a.created_at.min(b.created_at),
         answered_at: smaller(a.answered_at, b.answered_at),
         ended_at: smaller(a.ended_at, b.ended_at),
@@ -113,4 +121,11 @@ fn smaller<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     }
+}
+
+/// The same for what may have been said to be unknown, which is no more than nothing.
+fn better_known(a: Option<Sourced<AnsweredBy>>, b: Option<Sourced<AnsweredBy>>) -> Option<Sourced<AnsweredBy>> {
+    let is_unknown = |found: &Sourced<AnsweredBy>| found.value == AnsweredBy::Unknown;
+    let keyed = |found: Sourced<AnsweredBy>| (is_unknown(&found), found);
+    smaller(a.map(keyed), b.map(keyed)).map(|(_, found)| found)
 }

@@ -138,6 +138,35 @@ fn a_direction_is_twilios_or_ours() {
 }
 
 #[test]
+fn who_answered_is_what_somebody_knew_whoever_says_that_nobody_knows() {
+    let found = |source, finding| StatusChange {
+        answered_by: Some(finding),
+        machine_detection_ms: Some(3_200),
+        ..change(CallStatus::InProgress, source, 5)
+    };
+    let unknown = found(CarrierSource::StatusCallback, AnsweredBy::Unknown);
+    let machine = found(CarrierSource::AmdCallback, AnsweredBy::MachineEndBeep);
+    let expected = Some(Sourced { rank: CarrierSource::AmdCallback.rank(), value: AnsweredBy::MachineEndBeep });
+    for told in [[&unknown, &machine], [&machine, &unknown]] {
+        let row = row_of(told).unwrap();
+        assert_eq!((row.answered_by, row.machine_detection_ms), (expected.clone(), Some(3_200)));
+    }
+    assert_eq!(row_of([&unknown]).unwrap().answered_by.unwrap().value, AnsweredBy::Unknown);
+}
+
+#[test]
+fn every_finding_of_who_answered_has_its_word() {
+    for finding in AnsweredBy::ALL {
+        assert_eq!(finding.as_str().parse(), Ok(finding));
+        assert_eq!(serde_json::to_value(finding).unwrap(), finding.as_str());
+        assert!(!finding.takes_a_message_now() || finding.is_machine());
+    }
+    assert_eq!("Machine-End-Beep".parse(), Ok(AnsweredBy::MachineEndBeep));
+    assert_eq!("machine".parse(), Ok(AnsweredBy::MachineStart));
+    assert!("nobody".parse::<AnsweredBy>().is_err());
+}
+
+#[test]
 fn a_party_is_a_number_an_address_or_withheld() {
     let party = |text: &str| Party::from(text.to_owned());
     assert_eq!(party("+15005550006").number().unwrap().as_str(), "+15005550006");
@@ -178,7 +207,7 @@ fn any_change() -> impl Strategy<Value = StatusChange> {
     use CarrierSource::*;
     let head = (
         select(&CallStatus::ALL[..]),
-        select(vec![VoiceWebhook, StreamStart, StatusCallback, StreamEnded, Sweeper, Refusal]),
+        select(vec![VoiceWebhook, StreamStart, StatusCallback, StreamEnded, Sweeper, Refusal, AmdCallback, Placement]),
         any::<i64>(),
         proptest::option::of(any::<u32>()),
     );
@@ -189,8 +218,12 @@ fn any_change() -> impl Strategy<Value = StatusChange> {
         proptest::option::of("\\+[1-9][0-9]{4,9}|anonymous|sip:[a-z]{1,9}"),
         proptest::option::of("\\+[1-9][0-9]{4,9}"),
     );
-    (head, set_once).prop_map(|((status, source, at, duration_s), (direction, parent, business, from, to))| {
+    let found = (proptest::option::of(select(&AnsweredBy::ALL[..])), proptest::option::of(0..9_999_u32));
+    (head, set_once, found).prop_map(|(head, (direction, parent, business, from, to), found)| {
+        let (status, source, at, duration_s) = head;
         StatusChange {
+            answered_by: found.0,
+            machine_detection_ms: found.1,
             duration_s,
             direction,
             parent_call_sid: parent.map(|sid| sid.parse().unwrap()),

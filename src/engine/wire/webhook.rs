@@ -6,6 +6,7 @@
 //! | status | a call went on or ended | [`StatusWebhook`] |
 //! | `<Connect action>` | the media stream is over: what now? | [`StreamEndedWebhook`] |
 //! | `<Dial action>` | the second leg of a transfer is over: what now? | [`DialEndedWebhook`] |
+//! | `AsyncAmdStatusCallback` | who or what answered a call that we placed | [`AmdWebhook`] |
 //! | `<Stream statusCallback>` | the media stream started, stopped or failed | [`StreamStatusWebhook`] |
 //!
 //! Fields that we don't read may hold anything. A field that we read is there once, or several times with the
@@ -21,7 +22,7 @@ use jiff::fmt::rfc2822;
 use thiserror::Error;
 
 use crate::engine::ids::{AccountSid, BusinessId, CallSid, StreamSid};
-use crate::engine::status::{CallDirection, CallStatus, CarrierSource, Party, StatusChange};
+use crate::engine::status::{AnsweredBy, CallDirection, CallStatus, CarrierSource, Party, StatusChange};
 
 use super::form::{Form, FormError};
 
@@ -134,6 +135,8 @@ pub struct StatusWebhook {
     pub sip_response_code: Option<u16>,
     /// Twilio's error number.
     pub error_code: Option<u32>,
+    /// Who or what answered, where that was to be found out.
+    pub answered_by: Option<AnsweredBy>,
 }
 
 impl StatusWebhook {
@@ -151,6 +154,7 @@ impl StatusWebhook {
             to: read(form, "To")?,
             sip_response_code: number(form, "SipResponseCode")?,
             error_code: number(form, "ErrorCode")?,
+            answered_by: finding(form)?,
         })
     }
 
@@ -166,8 +170,42 @@ impl StatusWebhook {
             parent_call_sid: self.parent_call_sid.clone(),
             from: self.from.clone(),
             to: self.to.clone(),
+            answered_by: self.answered_by,
             reason: error.or(sip),
             ..StatusChange::new(self.call_sid.clone(), self.status, CarrierSource::StatusCallback, occurred_at)
+        }
+    }
+}
+
+/// Who or what answered a call that we placed, found out beside the call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AmdWebhook {
+    /// Which call.
+    pub call_sid: CallSid,
+    /// What was found.
+    pub answered_by: AnsweredBy,
+    /// How long that took, in milliseconds.
+    pub detection_ms: Option<u32>,
+}
+
+impl AmdWebhook {
+    /// Reads the request's fields.
+    pub fn from_form(form: &Form<'_>) -> Result<Self, WebhookError> {
+        Ok(Self {
+            call_sid: require(form, "CallSid")?,
+            answered_by: require(form, "AnsweredBy")?,
+            detection_ms: number(form, "MachineDetectionDuration")?,
+        })
+    }
+
+    /// What it says about the call, besides who answered: that it was answered. `received_at`: microseconds since
+    /// 1970-01-01 UTC.
+    pub fn change(&self, received_at: i64) -> StatusChange {
+        let source = CarrierSource::AmdCallback;
+        StatusChange {
+            answered_by: Some(self.answered_by),
+            machine_detection_ms: self.detection_ms,
+            ..StatusChange::new(self.call_sid.clone(), CallStatus::InProgress, source, received_at)
         }
     }
 }
@@ -326,6 +364,11 @@ fn timestamp(form: &Form<'_>) -> Result<Option<i64>, WebhookError> {
     let Some(text) = single(form, "Timestamp")? else { return Ok(None) };
     let parsed = rfc2822::DateTimeParser::new().parse_timestamp(text).or_else(|_| text.parse::<Timestamp>());
     Ok(parsed.ok().map(Timestamp::as_microsecond))
+}
+
+/// Who or what answered. It comes along with other news, so a word that nobody knows counts as absent.
+fn finding(form: &Form<'_>) -> Result<Option<AnsweredBy>, WebhookError> {
+    Ok(single(form, "AnsweredBy")?.and_then(|text| text.parse().ok()))
 }
 
 /// The calling party: the field must be there, but may be empty, which is one way to withhold a number.

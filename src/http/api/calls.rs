@@ -1,5 +1,6 @@
 //! Calls: the list, one with everything that is known of it, those that are alive here, and ending one.
 
+pub mod place;
 mod shape;
 
 use std::time::Duration;
@@ -10,18 +11,20 @@ use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi};
 
 use crate::actors::call_registry::{FindLiveCall, HangUpCall, ListLiveCalls};
+use crate::actors::dialler::Dialler;
 use crate::actors::metered;
 use crate::engine::call::HangupCause;
 use crate::engine::ids::{BusinessId, CallSid};
 use crate::engine::status::{CallDirection, CallRow, CallStatus};
 use crate::store::{CallFilter, CallPlace};
+use crate::telemetry::Event;
 
 use super::body::{Query, named};
 use super::caller::Caller;
 use super::page::{Cursor, Limit, Page};
 use super::problem::Problem;
 use super::value::{BusinessName, Direction, Moment, Number, PageCursor, Status};
-use super::{Api, Part, by_get, resource};
+use super::{Api, Part, by_get, get, resource};
 use shape::{CallJson, CallRecordJson, HangingUpJson, LiveCallsJson};
 
 /// This part of the interface.
@@ -32,14 +35,17 @@ const REGISTRY_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 fn routes(config: &mut ServiceConfig) {
     config
-        .service(by_get("/calls", || web::route().to(list)))
+        .service(
+            resource("/calls", "GET, HEAD, POST").route(get(web::route().to(list))).route(web::post().to(place::place)),
+        )
+        .service(by_get("/outbound-calls/{id}", || web::route().to(place::show)))
         .service(by_get("/calls/live", || web::route().to(live)))
         .service(by_get("/calls/{call_sid}", || web::route().to(show)))
         .service(resource("/calls/{call_sid}/hangup", "POST").route(web::post().to(hang_up)));
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(list, live, show, hang_up), components(schemas(Number)), tags((name = "calls", description = "Calls and what was said on them.")))]
+#[openapi(paths(list, live, show, hang_up, place::place, place::show), components(schemas(Number)), tags((name = "calls", description = "Calls and what was said on them.")))]
 struct Document;
 
 /// Which calls are asked for.
@@ -138,7 +144,12 @@ async fn live(caller: Caller, api: web::Data<Api>) -> Result<Json<LiveCallsJson>
         (status = 409, response = super::describe::Conflict),
     ),
 )]
-async fn hang_up(caller: Caller, path: web::Path<String>, api: web::Data<Api>) -> Result<impl Responder, Problem> {
+async fn hang_up(
+    caller: Caller,
+    path: web::Path<String>,
+    api: web::Data<Api>,
+    desk: web::Data<place::DialDesk>,
+) -> Result<impl Responder, Problem> {
     caller.may_change()?;
     let call: CallSid = named("call", &path)?;
     let found = metered::ask(&api.registry, FindLiveCall(call.clone()), REGISTRY_ANSWERS_WITHIN).await;
@@ -151,20 +162,31 @@ async fn hang_up(caller: Caller, path: web::Path<String>, api: web::Data<Api>) -
         None => false,
     };
     if !is_alive {
-        hang_up_elsewhere(&caller, &call, &api).await?;
+        hang_up_elsewhere(&caller, &call, &api, desk.dialler.as_ref()).await?;
     }
     Ok(HttpResponse::Accepted().json(HangingUpJson { call_sid: call.to_string() }))
 }
 
 /// Ends a call that has no media stream on this node, which only its carrier can do.
-async fn hang_up_elsewhere(caller: &Caller, call: &CallSid, api: &Api) -> Result<(), Problem> {
+async fn hang_up_elsewhere(
+    caller: &Caller,
+    call: &CallSid,
+    api: &Api,
+    dialler: Option<&Dialler>,
+) -> Result<(), Problem> {
     let sid = call.clone();
     let row = api.ask(move |store| store.call(&sid)).await?;
     let row = caller.visible("call", row, owner)?;
-    match row.status.is_final() {
-        true => Err(Problem::conflict(format!("the call is over: its status is {}", row.status))),
-        false => Err(Problem::conflict("the call is not alive on this node; ask the node that has its media stream")),
+    if row.status.is_final() {
+        return Err(Problem::conflict(format!("the call is over: its status is {}", row.status)));
     }
+    let Some(dialler) = dialler else {
+        return Err(Problem::conflict("the call is not alive on this node; ask the node that has its media stream"));
+    };
+    dialler.carrier().hang_up(call).await.map_err(|error| {
+        api.telemetry.record(Event::CarrierFailed { call, error: &error.to_string() });
+        Problem::unavailable(error.to_string())
+    })
 }
 
 fn owner(row: &CallRow) -> Option<&BusinessId> {

@@ -21,7 +21,7 @@
 pub mod body;
 pub mod businesses;
 pub mod caller;
-mod calls;
+pub mod calls;
 pub mod describe;
 pub mod guard;
 pub mod page;

@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 
+use crate::actors::dialler::JobInUrl;
 use crate::clock;
 use crate::engine::status::StatusChange;
 use crate::engine::wire::auth::{RequestAuth, RequestTarget};
@@ -119,6 +120,11 @@ impl Signed {
     /// The change, with the carrier's own name for this event, the same when it is repeated.
     pub fn identified(&self, change: StatusChange) -> StatusChange {
         StatusChange { event_id: self.event_id.clone().or(change.event_id), ..change }
+    }
+
+    /// The job that the address names, of a call that we placed.
+    pub fn job(&self) -> Option<JobInUrl> {
+        JobInUrl::from_query(&self.query)
     }
 
     /// The address of a path of ours, as Twilio has to write it.

@@ -77,6 +77,8 @@ impl Inner {
             }
             Event::ApiFailed { request_id, error } => error!(self.log, "request to the interface met a fault";
                 "request_id" => request_id, "error" => redact(error), held_back),
+            Event::CallNotPlaced { error } => warn!(self.log, "carrier did not place a call";
+                "error" => redact(error), held_back),
             Event::WebhookAnswered { endpoint, status, .. } => warn!(self.log, "webhook answered with an error";
                 "endpoint" => endpoint, "status" => status, held_back),
             _ => warn!(self.log, "{}", fault; "kind" => kind, held_back),
@@ -126,6 +128,7 @@ fn fault(event: &Event<'_>) -> Option<(&'static str, &'static str)> {
         Event::PanicCaught { actor, .. } => Some(("panic", actor)),
         Event::CallFileFailed { kind, .. } => Some(("call file", kind)),
         Event::CarrierFailed { .. } => Some(("carrier", "")),
+        Event::CallNotPlaced { .. } => Some(("call not placed", "")),
         Event::PromptMissing { channel, .. } => Some(("prompt missing", channel)),
         Event::BusinessesNotRead { .. } => Some(("businesses not read", "")),
         _ => None,

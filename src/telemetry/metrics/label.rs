@@ -50,6 +50,10 @@ label!(Refusal, "reason", {
     SecondSocket => "second_socket",
     Draining => "draining",
     Overloaded => "overloaded",
+    Full => "full",
+    BusinessFull => "business_full",
+    OutboundFull => "outbound_full",
+    CapacityUnknown => "capacity_unknown",
 });
 label!(FrameDrop, "reason", {
     MailboxFull => "mailbox_full",

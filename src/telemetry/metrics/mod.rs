@@ -59,6 +59,8 @@ pub(super) struct Metrics {
     panics: ByWord,
     call_file_failures: ByWord,
     carrier_failures: IntCounter,
+    calls_swept: ByWord,
+    capacity: Capacity,
     prompt_cache_hits: IntCounter,
     prompt_cache_misses: IntCounter,
     prompts_missing: ByWord,
@@ -67,6 +69,15 @@ pub(super) struct Metrics {
     of_calls: OfCalls,
     pub(super) log_lines_dropped: IntCounter,
     pub(super) log_lines_held_back: IntCounter,
+}
+
+/// How many calls are alive and may be.
+struct Capacity {
+    used: IntGauge,
+    kept: IntGauge,
+    leased: IntGauge,
+    max: IntGauge,
+    businesses_full: IntGauge,
 }
 
 /// Figures that each call brings at its end.
@@ -176,6 +187,12 @@ impl Metrics {
                 "Files of calls that could not be written, by kind.",
             ),
             carrier_failures: r.counter("carrier_failures_total", "Requests that the carrier did not fulfil."),
+            calls_swept: r.by_word(
+                "calls_swept_total",
+                "result",
+                "Calls that stayed open for too long, by what the carrier said of them.",
+            ),
+            capacity: Capacity::new(&r),
             prompt_cache_hits: r.counter(
                 "prompt_cache_hits_total",
                 "Prompts of calls whose common part was kept from an earlier call.",
@@ -248,7 +265,14 @@ impl Metrics {
             Event::FirstAudio { of, after } => self.first_audio.of(of).observe(after.as_secs_f64()),
             Event::PanicCaught { actor, .. } => self.panics.of(actor).inc(),
             Event::CallFileFailed { kind, .. } => self.call_file_failures.of(kind).inc(),
-            Event::CarrierFailed { .. } => self.carrier_failures.inc(),
+            Event::CarrierFailed { .. } | Event::CallNotPlaced { .. } => self.carrier_failures.inc(),
+            Event::Capacity { used, kept, leased, max, businesses_full } => {
+                let Capacity { used: u, kept: k, leased: l, max: m, businesses_full: b } = &self.capacity;
+                for (gauge, figure) in [(u, used), (k, kept), (l, leased), (m, max), (b, businesses_full)] {
+                    gauge.set(figure.into());
+                }
+            }
+            Event::CallSwept { result } => self.calls_swept.of(result).inc(),
             Event::PromptBuilt { was_kept: true } => self.prompt_cache_hits.inc(),
             Event::PromptBuilt { was_kept: false } => self.prompt_cache_misses.inc(),
             Event::PromptMissing { channel, .. } => self.prompts_missing.of(channel).inc(),
@@ -275,6 +299,22 @@ impl Metrics {
     pub(super) fn render(&self) -> String {
         // The encoder refuses only names and labels that `Register` would have refused before.
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+impl Capacity {
+    fn new(r: &Register<'_>) -> Self {
+        Self {
+            used: r.gauge(
+                "capacity_slots_used",
+                "Slots in use on this node, those kept for calls about to start included.",
+            ),
+            kept: r.gauge("capacity_slots_kept", "… of which so many are kept for calls about to start."),
+            leased: r
+                .gauge("capacity_slots_leased", "Calls that this node may carry without asking; 0 without a limit."),
+            max: r.gauge("capacity_slots_max", "Calls that may be alive at once over all nodes; 0: no limit."),
+            businesses_full: r.gauge("capacity_businesses_full", "Businesses that can have no further call now."),
+        }
     }
 }
 

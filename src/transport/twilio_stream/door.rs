@@ -34,6 +34,8 @@ pub struct Admission {
     pub from: Option<PhoneNumber>,
     /// The called number, likewise.
     pub to: Option<PhoneNumber>,
+    /// What the agent is told of the person or the matter, of a call that we placed.
+    pub notes: Vec<(String, String)>,
 }
 
 /// Who has the right to a call's media, over all nodes.
@@ -47,6 +49,8 @@ pub enum Claim {
 
 /// Claims a call's media for this node, in the database or, while that is away, in the spool.
 pub type ClaimCall = Arc<dyn Fn(CallSid) -> LocalBoxFuture<'static, Claim> + Send + Sync>;
+/// Finds what the agent is told of a call that we placed; nothing, if that takes too long.
+pub type FindNotes = Arc<dyn Fn(CallSid) -> LocalBoxFuture<'static, Vec<(String, String)>> + Send + Sync>;
 /// Makes the plan of a call that was admitted.
 pub type MakePlan = Arc<dyn Fn(Admission, Reservation, Box<dyn MediaPort<Hz8k>>) -> CallPlan<Hz8k> + Send + Sync>;
 
@@ -70,6 +74,8 @@ pub struct StreamDoor {
     pub status: Addr<CallStatusActor>,
     /// One media stream for each call, over all nodes.
     pub claim: ClaimCall,
+    /// What is known of a call that we placed.
+    pub notes: FindNotes,
     /// What a call is made of.
     pub plan: MakePlan,
     /// Logs and figures.
@@ -96,7 +102,16 @@ impl StreamDoor {
             direction: claims.direction,
             from: claims.from,
             to: claims.to,
+            notes: Vec::new(),
         })
+    }
+
+    /// The same with what is known of the call, if we placed it.
+    pub(super) async fn informed(&self, admission: Admission) -> Admission {
+        match admission.direction {
+            CallDirection::Inbound => admission,
+            CallDirection::Outbound => Admission { notes: (self.notes)(admission.call.clone()).await, ..admission },
+        }
     }
 
     /// Reserves the call here, then claims it on all nodes; its authenticated start is the carrier's word that

@@ -95,6 +95,21 @@ impl FakeTwilio {
         Ok(Ringing { carrier: self.clone(), call, verbs, answered_after })
     }
 
+    /// Somebody answers a call that the server had placed: its voice URL is asked, and the instructions are read.
+    pub async fn answered(&self, call: CallIdentity, voice_url: &str) -> Result<Ringing, CarrierError> {
+        let what = "the voice webhook";
+        let mut fields = self.call_fields(&call, "in-progress");
+        for (name, value) in &mut fields {
+            if name == "Direction" {
+                "outbound-api".clone_into(value);
+            }
+        }
+        let answer = self.post(what, voice_url, &fields, Signature::Valid).await?;
+        let answered_after = answer.took;
+        let verbs = instructions(what, answer)?;
+        Ok(Ringing { carrier: self.clone(), call, verbs, answered_after })
+    }
+
     /// The status callback of a call: `completed` with its length in seconds, or any other status. Like the
     /// carrier, which was told so by `#rc=5&rp=all`, it tries up to five times more while there is no 2xx.
     pub async fn status_callback(

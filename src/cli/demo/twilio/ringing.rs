@@ -1,5 +1,6 @@
 //! A call that was answered with TwiML, and the media stream that this asks for.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::SinkExt;
@@ -64,6 +65,12 @@ impl Ringing {
             Some(Verb::Connect(connect)) => Some(connect),
             _ => None,
         }
+    }
+
+    /// The same call, whose media stream a balancer brings to this address.
+    pub fn through(mut self, address: SocketAddr) -> Self {
+        self.carrier = self.carrier.through(address);
+        self
     }
 
     /// Opens the media stream that the instructions ask for. A second time makes a second socket.

@@ -98,6 +98,28 @@ fn a_field_may_be_repeated_only_with_the_same_value() {
 }
 
 #[test]
+fn who_answered_comes_with_the_time_that_it_took_to_find_out() {
+    let pairs = [
+        ("CallSid", "CA0123456789abcdef0123456789abcdef"),
+        ("AccountSid", "AC0123456789abcdef0123456789abcdef"),
+        ("AnsweredBy", "machine_end_beep"),
+        ("MachineDetectionDuration", "5300"),
+    ];
+    let amd = AmdWebhook::from_form(&Form::from_pairs(&pairs)).unwrap();
+    assert_eq!((amd.answered_by, amd.detection_ms), (AnsweredBy::MachineEndBeep, Some(5_300)));
+    let change = amd.change(7 * SECOND);
+    assert_eq!((change.status, change.source), (CallStatus::InProgress, CarrierSource::AmdCallback));
+    assert_eq!((change.answered_by, change.machine_detection_ms), (Some(AnsweredBy::MachineEndBeep), Some(5_300)));
+
+    let without = AmdWebhook::from_form(&Form::from_pairs(&pairs[..2])).unwrap_err();
+    assert_eq!(without.to_string(), "AnsweredBy: is missing");
+    let odd = [pairs[0], ("AnsweredBy", "a ghost")];
+    assert!(AmdWebhook::from_form(&Form::from_pairs(&odd)).unwrap_err().to_string().contains("machine_start"));
+    let status = StatusWebhook::from_form(&Form::from_pairs(&[pairs[0], ("CallStatus", "completed"), odd[1]]));
+    assert_eq!(status.unwrap().answered_by, None, "the end of a call is worth more than that word");
+}
+
+#[test]
 fn a_call_that_ended_says_when_and_how_long() {
     let status = StatusWebhook::from_form(&golden!("status_completed")).unwrap();
     assert_eq!((status.status, status.duration_s), (CallStatus::Completed, Some(59)));

@@ -34,6 +34,11 @@ pub struct CallJson {
     parent_call_sid: Option<String>,
     /// How long it lasted, in seconds; 0 until the carrier says so.
     duration_s: u32,
+    /// Who or what answered a call that the service placed: `human`, `machine_start`, `machine_end_beep`,
+    /// `machine_end_silence`, `machine_end_other`, `fax`, `unknown`; `null` if nobody was asked to find out.
+    answered_by: Option<&'static str>,
+    /// How long it took to find that out, in milliseconds.
+    machine_detection_ms: Option<u32>,
     /// The earliest time of which anything is known.
     created_at: Moment,
     /// When somebody had answered.
@@ -191,6 +196,8 @@ impl From<CallRow> for CallJson {
             to: text(&row.to, |party| party.as_str()),
             parent_call_sid: text(&row.parent_call_sid, |sid| sid.as_str()),
             duration_s: row.duration_s,
+            answered_by: row.answered_by.map(|found| found.value.as_str()),
+            machine_detection_ms: row.machine_detection_ms,
             created_at: Moment(row.created_at),
             answered_at: row.answered_at.map(Moment),
             ended_at: row.ended_at.map(Moment),

@@ -1,0 +1,132 @@
+//! What goes on beside calls, on a thread of its own, which carries no audio.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Addr, Arbiter};
+
+use crate::actors::business_keeper::Businesses;
+use crate::actors::call_registry::CallRegistry;
+use crate::actors::call_status::CallStatusActor;
+use crate::actors::capacity::lease_keeper::LeaseKeeper;
+use crate::actors::capacity::{BusinessLimits, CallLimits, Capacity, Sharing};
+use crate::actors::dialler::resolver::{Patience, Resolver};
+use crate::actors::dialler::{Dialler, DiallerSettings};
+use crate::actors::sweeper::{GRACE, Sweeper, SweeperParts};
+use crate::config::{Config, DatabaseKind};
+use crate::engine::ids::BusinessId;
+use crate::providers::carrier::Carrier;
+use crate::store::Store;
+use crate::telemetry::Telemetry;
+
+/// The limits of each business, as calls see them; where it has none of its own, those of the configuration.
+struct Limits {
+    config: Arc<Config>,
+    businesses: Businesses,
+}
+
+impl CallLimits for Limits {
+    fn all(&self) -> Option<u32> {
+        limit(self.config.calls.max)
+    }
+
+    fn of(&self, business: &BusinessId) -> BusinessLimits {
+        let own = self.businesses.now().get(business).map(|business| business.profile.limits).unwrap_or_default();
+        let usual = &self.config.calls;
+        BusinessLimits {
+            calls: own.calls.or(limit(usual.max_per_business)),
+            outbound: own.outbound.or(limit(usual.max_outbound_per_business)),
+        }
+    }
+
+    fn businesses(&self) -> Vec<BusinessId> {
+        self.businesses.now().all().map(|business| business.id.clone()).collect()
+    }
+}
+
+/// 0 stands for no limit.
+fn limit(set: u32) -> Option<u32> {
+    (set > 0).then_some(set)
+}
+
+/// The count of calls that are alive: over all nodes of a PostgreSQL, or on this node alone.
+pub(super) fn capacity(
+    config: &Arc<Config>,
+    businesses: &Businesses,
+    store: &Store,
+    node: &Arc<str>,
+    patience: Duration,
+) -> Capacity {
+    let sharing = Sharing {
+        store: store.clone(),
+        node: Arc::clone(node),
+        length: Duration::from_secs(config.calls.lease_s.into()),
+        patience,
+    };
+    let is_shared = config.database_url().kind() == DatabaseKind::Postgres;
+    let limits = Limits { config: Arc::clone(config), businesses: businesses.clone() };
+    Capacity::new(Arc::new(limits), is_shared.then_some(sharing))
+}
+
+/// What ends after the last call.
+pub(super) struct Beside {
+    pub arbiter: Arbiter,
+    pub capacity: Capacity,
+}
+
+/// What is at hand for work beside calls.
+pub(super) struct Bench<'a> {
+    pub config: &'a Config,
+    pub store: &'a Store,
+    pub status: &'a Addr<CallStatusActor>,
+    pub registry: &'a Addr<CallRegistry>,
+    pub telemetry: &'a Telemetry,
+    pub node: Arc<str>,
+}
+
+impl Bench<'_> {
+    /// Starts leasing slots, and freeing those of calls that never start.
+    pub(super) fn start_lease_keeper(&self, capacity: &Capacity, beside: &Arbiter) {
+        // A token that is too old starts no media stream any more.
+        let kept_for = Duration::from_secs(self.config.media.token_max_age_s.into());
+        LeaseKeeper::start(capacity.clone(), kept_for, self.telemetry.clone(), &beside.handle());
+    }
+
+    /// Who places calls, if the carrier's credentials and our own address are known.
+    pub(super) fn dialler(&self, carrier: Option<Arc<dyn Carrier>>, capacity: &Capacity) -> Option<Dialler> {
+        let (carrier, url) = (carrier?, self.config.http.public_url.as_ref()?);
+        let max_call = Duration::from_millis(self.config.limits.max_call_ms.into());
+        let settings = DiallerSettings {
+            carrier,
+            public_url: url.as_str().trim_end_matches('/').to_owned(),
+            ring_for: Duration::from_secs(self.config.calls.ring_s.into()),
+            time_limit: max_call + GRACE,
+        };
+        let (capacity, status) = (capacity.clone(), self.status.clone());
+        Some(Dialler::new(settings, self.store.clone(), capacity, status, self.telemetry.clone()))
+    }
+
+    /// Starts asking about calls that the carrier did not say it placed.
+    pub(super) fn start_resolver(&self, dialler: Option<&Dialler>, beside: &Arbiter) {
+        let Some(dialler) = dialler else { return };
+        let every = Duration::from_secs(self.config.calls.resolve_after_s.into());
+        let patience = Patience { every, give_up: every * 8 };
+        Resolver::start(dialler.clone(), Arc::clone(&self.node), patience, &beside.handle());
+    }
+
+    /// Starts looking after calls that stay open, if there is a carrier to ask.
+    pub(super) fn start_sweeper(&self, carrier: Option<&Arc<dyn Carrier>>, beside: &Arbiter) {
+        let Some(carrier) = carrier else { return };
+        let parts = SweeperParts {
+            carrier: Arc::clone(carrier),
+            store: self.store.clone(),
+            status: self.status.clone(),
+            registry: self.registry.clone(),
+            telemetry: self.telemetry.clone(),
+            node: Arc::clone(&self.node),
+            max_call: Duration::from_millis(self.config.limits.max_call_ms.into()),
+            every: Duration::from_secs(self.config.calls.sweep_every_s.into()),
+        };
+        Sweeper::start(parts, &beside.handle());
+    }
+}

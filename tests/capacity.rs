@@ -1,0 +1,192 @@
+//! How many calls may be alive at once: on one node, and over two that share a PostgreSQL.
+
+#[macro_use]
+#[path = "support/databases.rs"]
+mod databases;
+#[path = "support/http_service.rs"]
+mod http_service;
+#[path = "support/postgres.rs"]
+mod postgres;
+#[path = "support/service.rs"]
+mod service;
+
+use databases::Database;
+use futures_util::future::join_all;
+use http_service::{Answer, Asked, Caller};
+use service::{PATIENCE, Service, ms, until};
+use trunkline::config::Config;
+
+on_both_databases! {
+    a_caller_too_many_hears_a_sentence_and_is_on_record_as_rejected
+    a_slot_lives_as_long_as_its_call
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn on(database: &Database, node: &str, change: impl FnOnce(&mut Config)) -> Service {
+    Service::with(|config| {
+        config.database.url = Some(database.url.parse().unwrap());
+        config.spool.dir = database.spool(node);
+        change(config);
+    })
+}
+
+fn is_taken(answer: &Answer) -> bool {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let is_refused = answer.body.contains("all lines are busy") && answer.body.contains("<Hangup/>");
+    let is_connected = answer.body.contains("<Connect");
+    assert!(is_refused != is_connected, "{answer:?}");
+    is_connected
+}
+
+async fn ends(service: &Service, caller: &Caller) {
+    let answer = service.webhook(caller.status("completed", &[("CallDuration", "1")])).await;
+    assert_eq!(answer.status, 204, "{answer:?}");
+}
+
+fn a_caller_too_many_hears_a_sentence_and_is_on_record_as_rejected(database: Database) {
+    let service = on(&database, "a", |config| config.calls.max = 2);
+    runtime().block_on(async {
+        let callers: Vec<Caller> = (0..3).map(|_| Caller::new()).collect();
+        assert!(is_taken(&service.webhook(callers[0].voice()).await));
+        assert!(is_taken(&service.webhook(callers[1].voice()).await));
+        assert!(is_taken(&service.webhook(callers[1].voice()).await), "the carrier asks again about the same call");
+        assert!(!is_taken(&service.webhook(callers[2].voice()).await));
+        let row = service.store().call(&callers[2].sid()).unwrap().unwrap();
+        assert_eq!((row.status.as_str(), row.business.unwrap().value.as_str()), ("rejected", "Reception"));
+        let history = service.store().status_history(&callers[2].sid()).unwrap();
+        assert_eq!(history[0].reason.as_deref(), Some("as many calls are alive as may be"));
+        assert_eq!(service.figure("calls_refused_total{reason=\"full\"}"), 1.0);
+        until("the figures show it", || service.figure("capacity_slots_used") == 2.0).await;
+        assert_eq!(service.figure("capacity_slots_max"), 2.0);
+        assert_eq!(service.figure("capacity_slots_kept"), 2.0);
+
+        ends(&service, &callers[2]).await;
+        assert_eq!(service.store().call(&callers[2].sid()).unwrap().unwrap().status.as_str(), "rejected");
+        assert!(!is_taken(&service.webhook(Caller::new().voice()).await), "it had no slot to free");
+        ends(&service, &callers[0]).await;
+        assert!(is_taken(&service.webhook(Caller::new().voice()).await));
+    });
+}
+
+fn a_slot_lives_as_long_as_its_call(database: Database) {
+    let service = on(&database, "a", |config| config.calls.max_per_business = 1);
+    runtime().block_on(async {
+        let call = service.call().await;
+        call.wait_until_agent_has_spoken_for(ms(300), PATIENCE).await.unwrap();
+        assert!(!is_taken(&service.webhook(Caller::new().voice()).await));
+        until("the business is full", || service.figure("capacity_businesses_full") == 1.0).await;
+        assert_eq!(service.figure("capacity_slots_kept"), 0.0);
+        service.hang_up(call).await;
+        let next = service.call().await;
+        service.hang_up(next).await;
+        assert_eq!(service.figure("calls_refused_total{reason=\"business_full\"}"), 1.0);
+    });
+}
+
+/// Two services that share a database, an account and this limit of calls.
+#[cfg(feature = "postgres")]
+fn two_nodes(database: &Database, max: u32, lease_s: u32) -> [Service; 2] {
+    let first = on(database, "a", |config| (config.calls.max, config.calls.lease_s) = (max, lease_s));
+    let second = on(database, "b", |config| {
+        config.twilio = first.config.twilio.clone();
+        (config.calls.max, config.calls.lease_s) = (max, lease_s);
+    });
+    [first, second]
+}
+
+#[test]
+#[cfg(feature = "postgres")]
+fn two_nodes_together_take_as_many_calls_as_may_be() {
+    let Some(database) = Database::shared_postgres() else { return };
+    let nodes = two_nodes(&database, 10, 120);
+    runtime().block_on(async {
+        let callers: Vec<Caller> = (0..40).map(|_| Caller::new()).collect();
+        let answers =
+            join_all(callers.iter().enumerate().map(|(n, caller)| nodes[n % 2].webhook(caller.voice()))).await;
+        let mut taken: Vec<bool> = answers.iter().map(is_taken).collect();
+        // A node may have refused while the other held slots to spare; it gives them back within moments.
+        let count = |taken: &[bool]| taken.iter().filter(|taken| **taken).count();
+        assert!(count(&taken) <= 10, "{taken:?}");
+        let more = async {
+            while count(&taken) < 10 {
+                taken.push(is_taken(&nodes[taken.len() % 2].webhook(Caller::new().voice()).await));
+                tokio::time::sleep(ms(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, more).await.expect("every slot can be had");
+        for node in &nodes {
+            assert!(!is_taken(&node.webhook(Caller::new().voice()).await));
+        }
+    });
+}
+
+#[test]
+#[cfg(feature = "postgres")]
+fn a_database_that_is_away_stops_no_call_within_the_lease_and_every_call_after_it() {
+    let Some(database) = Database::own_postgres() else { return };
+    let [node, other] = two_nodes(&database, 8, 20);
+    drop(other);
+    runtime().block_on(async {
+        assert!(is_taken(&node.webhook(Caller::new().voice()).await));
+        until("slots are leased to spare", || node.figure("capacity_slots_leased") >= 3.0).await;
+        database.go_away();
+        assert!(is_taken(&node.webhook(Caller::new().voice()).await));
+        assert!(is_taken(&node.webhook(Caller::new().voice()).await));
+
+        until("the lease is over", || node.figure("capacity_slots_leased") == 0.0).await;
+        assert!(!is_taken(&node.webhook(Caller::new().voice()).await), "nobody knows what others took");
+        assert!(node.figure("calls_refused_total{reason=\"capacity_unknown\"}") >= 1.0);
+        assert_eq!(node.figure("capacity_slots_used"), 3.0, "calls that are alive go on");
+
+        database.come_back(None);
+        until("slots are leased again", || node.figure("capacity_slots_leased") >= 3.0).await;
+        assert!(is_taken(&node.webhook(Caller::new().voice()).await));
+    });
+}
+
+#[test]
+#[cfg(feature = "postgres")]
+fn a_call_whose_media_stream_starts_at_another_node_counts_once() {
+    let Some(database) = Database::shared_postgres() else { return };
+    let [first, second] = two_nodes(&database, 1, 120);
+    runtime().block_on(async {
+        let identity = trunkline::cli::demo::twilio::CallIdentity::fresh(service::CALLER, service::CALLED);
+        let ringing = first.carrier.ring(identity).await.unwrap();
+        let call = ringing.through(second.address()).connect(Default::default()).await.unwrap();
+        call.wait_until_agent_has_spoken_for(ms(300), PATIENCE).await.unwrap();
+        let used = |node: &Service| node.figure("capacity_slots_used");
+        until("the slot is the other node's", || used(&first) == 0.0 && used(&second) == 1.0).await;
+        for node in [&first, &second] {
+            assert!(!is_taken(&node.webhook(Caller::new().voice()).await));
+        }
+        second.hang_up(call).await;
+        let mut is_free = false;
+        let deadline = trunkline::clock::now() + PATIENCE;
+        while !is_free && trunkline::clock::now() < deadline {
+            is_free = is_taken(&first.webhook(Caller::new().voice()).await);
+            tokio::time::sleep(ms(100)).await;
+        }
+        assert!(is_free, "the slot that one node frees is the other's");
+    });
+}
+
+#[test]
+#[cfg(feature = "postgres")]
+fn the_slots_of_a_node_that_died_are_free_when_its_lease_is_over() {
+    use trunkline::engine::capacity::{Scope, Wish};
+    let Some(database) = Database::shared_postgres() else { return };
+    let (store, _writer) = database.open("a");
+    let wish = |used, needed| [Wish { scope: Scope::All, limit: 4, used, needed, held: 0 }];
+    let lease = |node, seconds, wish: [Wish; 1]| {
+        store.lease_slots(node, std::time::Duration::from_secs(seconds), &wish).unwrap().granted[0]
+    };
+    assert_eq!(lease("dead", 2, wish(3, 3)), 4);
+    assert_eq!(lease("alive", 60, wish(0, 1)), 0);
+    databases::until("the lease is over", || lease("alive", 60, wish(0, 4)) == 4);
+    assert_eq!(lease("third", 60, wish(0, 1)), 0);
+    store.return_slots("alive").unwrap();
+    assert_eq!(lease("third", 60, wish(0, 1)), 3);
+}
