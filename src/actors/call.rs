@@ -63,7 +63,8 @@ pub struct DtmfPressed(pub Digit);
 #[rtype(result = "()")]
 pub struct MarkHeard(pub Mark);
 
-/// The media stream is closed, by the carrier or because it broke. Carries what made no sense on it.
+/// The media stream is closed, by the carrier or because it broke; its [`CallerLine`] is dropped next. Carries what
+/// made no sense on it.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct MediaClosed {
@@ -259,11 +260,11 @@ impl<R: VadRate> Handler<MarkHeard> for CallActor<R> {
 impl<R: VadRate> Handler<MediaClosed> for CallActor<R> {
     type Result = ();
 
-    fn handle(&mut self, closed: MediaClosed, ctx: &mut Metered<Self>) {
+    /// Only the figures: the line's end says that the caller has left, behind the frames that still wait in it.
+    fn handle(&mut self, closed: MediaClosed, _: &mut Metered<Self>) {
         self.stats.media_faults = closed.faults;
         self.stats.caller_frames += closed.refused_frames;
         self.stats.dropped_frames += closed.refused_frames;
-        self.caller_left(ctx);
     }
 }
 
