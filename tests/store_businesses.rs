@@ -233,7 +233,7 @@ fn of_many_edits_at_once_on_two_nodes_one_wins(database: Database) {
     let (barrier, second) = (Barrier::new(8), node(&database, "b"));
     let results: Vec<_> = std::thread::scope(|scope| {
         let edit = |n: usize| {
-            let store = if n % 2 == 0 { &first.store } else { &second.store };
+            let store = if n.is_multiple_of(2) { &first.store } else { &second.store };
             let (mut writer, barrier) = (store.business_writer(), &barrier);
             scope.spawn(move || {
                 barrier.wait();
