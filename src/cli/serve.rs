@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
 use crate::app::Server;
 use crate::cli::out::Out;
 use crate::cli::{ServeArgs, load_config, telemetry};
@@ -24,8 +26,10 @@ pub fn run(args: ServeArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    // Before anybody is told that it runs: whoever stops it then stops it in order.
+    let signals = Signals::listen();
     summary.tell(&mut out, &server, &warnings);
-    match wait_for_signal(&server) {
+    match signals.and_then(|signals| signals.wait(&server)) {
         Ok(true) => server.stop(),
         Ok(false) => {
             out.line("trunkline ended by a fault of its own");
@@ -39,20 +43,36 @@ pub fn run(args: ServeArgs) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Waits for SIGINT or SIGTERM: `true`; or for the service to end by itself: `false`.
-fn wait_for_signal(server: &Server) -> std::io::Result<bool> {
-    use tokio::signal::unix::{SignalKind, signal};
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        let mut look = tokio::time::interval(Duration::from_millis(500));
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => return Ok(true),
-                _ = terminate.recv() => return Ok(true),
-                _ = look.tick() => if !server.is_running() { return Ok(false) },
+/// SIGINT and SIGTERM, which no longer end the process by themselves.
+struct Signals {
+    runtime: tokio::runtime::Runtime,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let within = runtime.enter();
+        let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        drop(within);
+        Ok(Self { runtime, interrupt, terminate })
+    }
+
+    /// Waits for either: `true`; or for the service to end by itself: `false`.
+    fn wait(self, server: &Server) -> std::io::Result<bool> {
+        let Self { runtime, mut interrupt, mut terminate } = self;
+        runtime.block_on(async {
+            let mut look = tokio::time::interval(Duration::from_millis(500));
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => return Ok(true),
+                    _ = terminate.recv() => return Ok(true),
+                    _ = look.tick() => if !server.is_running() { return Ok(false) },
+                }
             }
-        }
-    })
+        })
+    }
 }
 
 /// Findings of the configuration that the summary says in its own words.
