@@ -10,6 +10,8 @@ mod http_service;
 mod postgres;
 #[path = "support/service.rs"]
 mod service;
+#[path = "support/skip.rs"]
+mod skip;
 
 #[path = "api/calls.rs"]
 mod calls;

@@ -9,6 +9,8 @@ mod http_service;
 mod postgres;
 #[path = "support/service.rs"]
 mod service;
+#[path = "support/skip.rs"]
+mod skip;
 
 use databases::Database;
 use futures_util::future::join_all;

@@ -2,6 +2,8 @@
 
 #[path = "support/program.rs"]
 mod program;
+#[path = "support/skip.rs"]
+mod skip;
 #[path = "support/twilio_rest/mod.rs"]
 mod twilio_rest;
 

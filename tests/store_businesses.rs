@@ -5,6 +5,8 @@
 mod databases;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::sync::Barrier;
 

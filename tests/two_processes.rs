@@ -12,6 +12,8 @@ mod postgres;
 mod program;
 #[path = "support/service.rs"]
 mod service;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::path::Path;
 

@@ -29,14 +29,11 @@ pub fn run(args: ServeArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    summary.tell(
-        &mut out,
-        server.address(),
-        &server.store().health(),
-        server.admin_token_file(),
-        &server.businesses().now(),
-    );
-    let fault = match serve(server) {
+    let tell = |server: &Server| {
+        let (store, businesses) = (server.store().health(), server.businesses().now());
+        summary.tell(&mut out, server.address(), &store, server.admin_token_file(), &businesses);
+    };
+    let fault = match serve(server, tell) {
         Ok(Ending::Stopped { is_saved: true }) => return ExitCode::SUCCESS,
         Ok(Ending::Stopped { is_saved: false }) => {
             "trunkline stopped before everything that calls said was on the disk".to_owned()
@@ -57,9 +54,11 @@ enum Ending {
 }
 
 /// Serves until SIGINT or SIGTERM, then stops in order; a second signal cuts that short.
-fn serve(server: Server) -> std::io::Result<Ending> {
+fn serve(server: Server, tell: impl FnOnce(&Server)) -> std::io::Result<Ending> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let mut signals = Signals::new()?;
+        // Only now is anybody told that it runs: whoever stops it then stops it in order.
+        tell(&server);
         tokio::select! {
             () = signals.next() => {}
             () = failure(&server) => return Ok(Ending::Failed),
