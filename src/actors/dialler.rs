@@ -20,8 +20,8 @@ use crate::clock;
 use crate::engine::ids::{BusinessId, CallSid, JobId};
 use crate::engine::outbound::{JobState, OnMachine, OutboundJob, OutboundOrder};
 use crate::engine::status::{CallDirection, CallStatus, CarrierSource, Party, StatusChange};
-use crate::engine::wire::twiml::callback_url;
-use crate::providers::carrier::{Carrier, CarrierError, MachineDetection, NewCall};
+use crate::engine::wire::twiml::{Twiml, callback_url};
+use crate::providers::carrier::{CallNow, Carrier, CarrierError, MachineDetection, NewCall};
 use crate::store::{JobNews, Store, StoreError};
 use crate::telemetry::{Event, Telemetry};
 
@@ -129,8 +129,24 @@ impl Dialler {
         Ok(())
     }
 
+    /// Ends a call at the carrier, wherever its media stream is. One that is over already is no error.
+    pub async fn hang_up(&self, call: &CallSid) -> Result<(), CarrierError> {
+        self.settings.carrier.hang_up(call).await.inspect_err(|error| {
+            self.telemetry.record(Event::CarrierFailed { call, error: &error.to_string() });
+        })
+    }
+
+    /// Gives a call other instructions; its media stream ends by that, wherever it is. One that is over is left alone.
+    pub async fn instruct(&self, call: &CallSid, twiml: Twiml) {
+        let now = CallNow::Follow(twiml.into_string());
+        match self.settings.carrier.update(call, &now).await {
+            Ok(()) | Err(CarrierError::Over) => {}
+            Err(error) => self.telemetry.record(Event::CarrierFailed { call, error: &error.to_string() }),
+        }
+    }
+
     /// The carrier's REST interface.
-    pub fn carrier(&self) -> &Arc<dyn Carrier> {
+    fn carrier(&self) -> &Arc<dyn Carrier> {
         &self.settings.carrier
     }
 

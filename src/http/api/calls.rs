@@ -17,7 +17,6 @@ use crate::engine::call::HangupCause;
 use crate::engine::ids::{BusinessId, CallSid};
 use crate::engine::status::{CallDirection, CallRow, CallStatus};
 use crate::store::{CallFilter, CallPlace};
-use crate::telemetry::Event;
 
 use super::body::{Query, named};
 use super::caller::Caller;
@@ -183,10 +182,7 @@ async fn hang_up_elsewhere(
     let Some(dialler) = dialler else {
         return Err(Problem::conflict("the call is not alive on this node; ask the node that has its media stream"));
     };
-    dialler.carrier().hang_up(call).await.map_err(|error| {
-        api.telemetry.record(Event::CarrierFailed { call, error: &error.to_string() });
-        Problem::unavailable(error.to_string())
-    })
+    dialler.hang_up(call).await.map_err(|error| Problem::unavailable(error.to_string()))
 }
 
 fn owner(row: &CallRow) -> Option<&BusinessId> {
