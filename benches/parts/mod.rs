@@ -6,10 +6,11 @@ use std::hint::black_box;
 use trunkline::engine::audio::{
     EndpointSettings, Endpointer, Hz8k, Hz24k, PcmFrame, Playout, PlayoutSettings, Resampler, Vad, VadSettings,
 };
+use trunkline::engine::business::{Business, Profile};
 use trunkline::engine::call::journal::Journal;
 use trunkline::engine::call::{CallMachine, Output};
 use trunkline::engine::ids::{CallSid, ResponseId, StreamSid};
-use trunkline::engine::prompt::PromptBuilder;
+use trunkline::engine::prompt::{CallContext, Channel, PromptBuilder};
 use trunkline::engine::status::{CallDirection, CallRow, CallStatus, CarrierSource, StatusChange, fold};
 use trunkline::engine::time::CallTime;
 use trunkline::engine::wire::form::Form;
@@ -169,8 +170,12 @@ fn signature() -> Part {
 fn media_token() -> Part {
     let tokens = MediaTokens::new(b"f0e1d2c3b4a5968778695a4b3c2d1e0f");
     let call: CallSid = CALL.parse().expect("it is one");
-    let claims =
-        MediaClaims { business: "Reception".parse().expect("it is a name"), direction: CallDirection::Inbound };
+    let claims = MediaClaims {
+        business: "Reception".parse().expect("it is a name"),
+        direction: CallDirection::Inbound,
+        from: Some("+15005550006".parse().expect("it is a number")),
+        to: Some("+15005550001".parse().expect("it is a number")),
+    };
     Box::new(move || {
         let token = tokens.issue(&call, 1_800_000_000, &claims);
         let verified = tokens.verify(black_box(&token), &call, 1_800_000_001, std::time::Duration::from_secs(300));
@@ -218,10 +223,16 @@ fn call_machine() -> Part {
     })
 }
 
+/// The prompt of a call, from the business's words to what is sent.
 fn prompt() -> Part {
-    let business = "Corner Bakery".parse().expect("it is a name");
+    let mut profile = Profile::named("Corner Bakery");
+    profile.prompts.inbound =
+        Some("You take orders for {{goods}}. We are open until six every day but Sunday.".to_owned());
+    profile.variables.insert("goods".to_owned(), "bread".to_owned());
+    let business = Business { id: "bakery".parse().expect("it is a name"), version: 1, profile };
+    let call = CallContext::default();
     Box::new(move || {
-        let instructions = "You take orders for bread. We are open until six every day but Sunday.";
-        black_box(PromptBuilder { business: &business, instructions, language: "en-US" }.build());
+        let builder = PromptBuilder { business: &business, channel: Channel::Call(CallDirection::Inbound) };
+        black_box(builder.build(black_box(&call)));
     })
 }
