@@ -26,8 +26,9 @@ use anyhow::{Context, anyhow};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::actors::business_keeper::{BusinessKeeper, Businesses};
-use crate::actors::call_registry::{CallRegistry, Drain, EndAll, LiveCalls};
+use crate::actors::call_registry::{CallRegistry, Drain, EndAll, LiveCalls, OpenEnds};
 use crate::actors::call_status::{CallStatusActor, CallStatusSettings, observe_store};
+use crate::actors::lateness::{self, Overload};
 use crate::actors::metered;
 use crate::actors::prompts::Prompts;
 use crate::clock;
@@ -52,6 +53,9 @@ use admin_token::admin_token;
 
 /// How long calls may take to end after they were told to.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long the carrier may then take to ask how to go on with them and to report their end: as long as a call waits for
+/// that, and a moment for the request that hangs it up otherwise.
+const LAST_QUESTIONS: Duration = Duration::from_secs(8);
 /// How long what was said may take to reach the disk at the end.
 const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 /// A peer that acknowledges nothing for this long is gone: its socket is closed.
@@ -84,6 +88,22 @@ struct Remote {
     arbiter: actix::ArbiterHandle,
     is_stopping: Arc<AtomicBool>,
     businesses: Businesses,
+    hurry: Hurry,
+}
+
+/// Cuts an orderly stop short, from another thread: no call is waited for any more.
+#[derive(Clone, Default)]
+pub struct Hurry(Arc<AtomicBool>);
+
+impl Hurry {
+    /// From now on.
+    pub fn now(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Server {
@@ -168,15 +188,18 @@ impl Server {
         self.admin_token_file.as_deref()
     }
 
-    /// Stops in order: no new calls, the live ones may end within `http.drain_ms`, then they are ended, then
-    /// everything that was said is on the disk.
-    pub fn stop(mut self) {
-        if let Some(stop) = self.stop.take() {
-            self.stop_now(stop);
-        }
+    /// Stops in order: no new calls, the live ones may end within `http.drain_ms`, then they are ended; the carrier is told
+    /// what it asks about calls that have just ended; then everything that was said is on the disk: whether it is.
+    pub fn stop(mut self) -> bool {
+        self.stop.take().is_none_or(|stop| self.stop_now(stop))
     }
 
-    fn stop_now(&self, stop: Stop) {
+    /// What cuts [`Server::stop`] short: calls are then ended at once, and only the disk is waited for.
+    pub fn hurry(&self) -> Hurry {
+        self.stop.as_ref().map_or_else(Hurry::default, |stop| stop.remote.hurry.clone())
+    }
+
+    fn stop_now(&self, stop: Stop) -> bool {
         let Stop { thread, remote, drain, telemetry } = stop;
         telemetry.record(Event::ServiceStopping);
         remote.is_stopping.store(true, Ordering::Relaxed);
@@ -184,18 +207,23 @@ impl Server {
         let last = remote.clone();
         remote.arbiter.spawn(async move {
             metered::order(&last.registry, Drain);
-            wait_for_calls(&last.registry, drain).await;
+            let (hurried, patient) = (last.hurry.clone(), Hurry::default());
+            wait_for_none(&last.registry, || LiveCalls, drain, &hurried).await;
             metered::order(&last.registry, EndAll(HangupCause::Draining));
-            wait_for_calls(&last.registry, LAST_WORDS).await;
+            wait_for_none(&last.registry, || LiveCalls, LAST_WORDS, &patient).await;
+            wait_for_none(&last.registry, || OpenEnds, LAST_QUESTIONS, &hurried).await;
             last.handle.stop(true).await;
             drained.send(()).ok(); // whoever waited is gone: nobody needs to know
         });
-        wait.recv_timeout(drain + LAST_WORDS * 4).ok(); // a service that hangs is left behind
-        self.store.flush(FLUSH_WITHIN);
-        self.files.settle(FLUSH_WITHIN);
+        wait.recv_timeout(drain + LAST_WORDS * 4 + LAST_QUESTIONS).ok(); // a service that hangs is left behind
+        let saved = [("records", self.store.flush(FLUSH_WITHIN)), ("files", self.files.settle(FLUSH_WITHIN))];
+        for (what, _) in saved.iter().filter(|(_, is_saved)| !is_saved) {
+            telemetry.record(Event::NotAllSaved { what });
+        }
         if thread.is_finished() || wait_for_thread(&thread) {
             thread.join().ok(); // a panic of that thread was reported when it happened
         }
+        saved.iter().all(|(_, is_saved)| *is_saved)
     }
 }
 
@@ -218,11 +246,15 @@ fn wait_for_thread(thread: &JoinHandle<()>) -> bool {
     false
 }
 
-/// Until no call is alive, or `limit` is over.
-async fn wait_for_calls(registry: &Addr<CallRegistry>, limit: Duration) {
+/// Until the directory counts none of these, or `limit` is over, or there is a hurry.
+async fn wait_for_none<M>(registry: &Addr<CallRegistry>, how_many: impl Fn() -> M, limit: Duration, hurry: &Hurry)
+where
+    M: actix::Message<Result = usize> + Send + 'static,
+    CallRegistry: actix::Handler<M>,
+{
     let until = clock::now() + limit;
-    while clock::now() < until {
-        match metered::ask(registry, LiveCalls, Duration::from_secs(1)).await {
+    while clock::now() < until && !hurry.is_on() {
+        match metered::ask(registry, how_many(), Duration::from_secs(1)).await {
             Ok(0) | Err(_) => return,
             Ok(_) => actix_rt::time::sleep(Duration::from_millis(50)).await,
         }
@@ -295,16 +327,16 @@ impl Parts {
             status: status.clone(),
             claim: plans::claims(self.store.clone(), Arc::clone(&node)),
             notes: plans::notes(self.store.clone(), patience),
-            plan: plans::plans(
-                Arc::clone(config),
+            plan: plans::plans(plans::Makings {
+                config: Arc::clone(config),
                 agents,
-                businesses.clone(),
+                businesses: businesses.clone(),
                 prompts,
-                self.store.clone(),
-                self.files.clone(),
-                capacity.clone(),
-                telemetry.clone(),
-            ),
+                store: self.store.clone(),
+                files: self.files.clone(),
+                capacity: capacity.clone(),
+                telemetry: telemetry.clone(),
+            }),
             telemetry: telemetry.clone(),
         });
         let beside = actix::Arbiter::new();
@@ -317,9 +349,11 @@ impl Parts {
         bench.start_resolver(dialler.as_ref(), &beside);
         let is_stopping = Arc::new(AtomicBool::new(false));
         bench.start_campaigns(dialler.as_ref(), &is_stopping, &beside);
+        let overload = Arc::new(Overload::default());
         let webhooks = web::Data::new(Webhooks {
             businesses: businesses.clone(),
             auth,
+            account: config.twilio.account_sid.clone(),
             tokens,
             max_body_bytes: config.http.max_body_bytes,
             // A little more than the actor's own patience: its answer, stored or spooled, is the usual one.
@@ -329,6 +363,7 @@ impl Parts {
             capacity: capacity.clone(),
             dialler: dialler.clone(),
             is_stopping: Arc::clone(&is_stopping),
+            overload: Arc::clone(&overload),
             store: self.store.clone(),
             telemetry: telemetry.clone(),
         });
@@ -349,13 +384,17 @@ impl Parts {
         let campaign_desk = web::Data::new(CampaignDesk { settings: config.campaigns.clone() });
         let dial_desk =
             web::Data::new(DialDesk { dialler, businesses: businesses.clone(), on_machine: config.calls.on_machine });
-        let checks = web::Data::new(Checks(checks::checks(self.store.clone(), Arc::clone(&is_stopping))));
+        let checks =
+            web::Data::new(Checks(checks::checks(self.store.clone(), Arc::clone(&is_stopping), Arc::clone(&overload))));
         let figures = web::Data::new(telemetry.clone());
         let workers = match config.http.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             set => set,
         };
+        let max_lateness = Duration::from_millis(config.media.max_lateness_ms.into());
+        // Called once on each thread that carries calls.
         let server = HttpServer::new(move || {
+            lateness::watch(max_lateness, Arc::clone(&overload), &figures);
             App::new()
                 .wrap(from_fn(crate::http::close_to_strangers))
                 .app_data(door.clone())
@@ -364,6 +403,7 @@ impl Parts {
                 .app_data(figures.clone())
                 .app_data(api.clone())
                 .app_data(business_door.clone())
+                .app_data(web::PayloadConfig::new(api.settings.max_body_bytes))
                 .app_data(dial_desk.clone())
                 .app_data(campaign_desk.clone())
                 .service(crate::http::only("GET", "/twilio/media").route(web::get().to(twilio_stream::accept)))
@@ -389,7 +429,7 @@ impl Parts {
         let arbiter = actix::Arbiter::current();
         let backend = self.store.health().backend;
         telemetry.record(Event::ServiceStarted { listen: &address.to_string(), agent: usual_agent, database: backend });
-        let remote = Remote { address, handle, registry, arbiter, is_stopping, businesses };
+        let remote = Remote { address, handle, registry, arbiter, is_stopping, businesses, hurry: Hurry::default() };
         Ok((server, remote, carrier::Beside { arbiter: beside, capacity }))
     }
 }

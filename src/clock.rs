@@ -16,7 +16,12 @@ impl CallClock {
 
     /// What the clock shows.
     pub fn now(&self) -> CallTime {
-        CallTime::from_micros(now().duration_since(self.0).as_micros() as u64)
+        self.when(now())
+    }
+
+    /// What the clock showed, or will show, at `moment`; [`CallTime::START`] for what was before.
+    pub fn when(&self, moment: Instant) -> CallTime {
+        CallTime::from_micros(moment.duration_since(self.0).as_micros() as u64)
     }
 
     /// The moment at which the clock will show `time`.

@@ -27,7 +27,7 @@
 //! * [`engine`]: pure. No clock, socket, file, database, log or actor; everything is `(now, input) → outputs`.
 //! * [`clock`], [`config`], [`store`], [`providers`], [`telemetry`]: time, settings, the database, the services that we call, what we say about ourselves.
 //! * [`actors`]: who owns which state, and in what order things happen.
-//! * [`transport`], [`http`]: sockets that carry a call's audio; webhooks, health, metrics.
+//! * [`transport`], [`http`]: sockets that carry a call's audio; webhooks, health, metrics, the interface for operators.
 //! * [`app`], then [`cli`]: wiring, and the command line.
 //!
 //! Where to start reading: [`engine::call`], then [`actors::call`], then [`app`].

@@ -40,6 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// The same inside of `engine`.
 const ENGINE_MAY_IMPORT: &[(&str, &[&str])] = &[
     ("time", &[]),
+    ("admission", &[]),
     ("ids", &[]),
     ("audio", &["time", "ids"]),
     ("business", &["time", "ids"]),

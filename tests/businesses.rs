@@ -11,6 +11,8 @@ mod http_service;
 mod postgres;
 #[path = "support/service.rs"]
 mod service;
+#[path = "support/skip.rs"]
+mod skip;
 
 #[path = "businesses/editing.rs"]
 mod editing;

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
 use raw_stream::RawStream;
 use serde_json::{Value, json};
-use service::{CALLED, CALLER, PATIENCE, Service, ms};
+use service::{CALLED, CALLER, PATIENCE, Service, TRANSFER_TO, ms};
 use trunkline::cli::demo::twilio::{
     CallIdentity, CallReport, CarrierError, EndedBy, PhoneCall, Ringing, Signature, StreamOptions, Verb, fresh_sid,
 };
@@ -131,7 +131,60 @@ async fn a_message_may_come_in_fragments_and_none_may_be_endless() {
     assert_eq!(stream.close_code().await, Some(TOO_BIG));
     let facts = service.settled(&ringing.call.call_sid).await;
     assert_eq!((facts.stats().caller_frames, facts.stats().media_faults), (1, 1));
-    assert_eq!(facts.cause(), HangupCause::CallerHungUp);
+    assert_eq!(facts.cause(), HangupCause::StreamLost);
+    service.stops_at_once().await;
+}
+
+#[tokio::test]
+async fn a_message_in_fragments_may_be_no_longer_than_any_other() {
+    let service = Service::with(|config| config.media.max_message_bytes = 4_096);
+    let ringing = ring(&service).await;
+    let custom = json!({ "customParameters": { "token": token(&ringing) } });
+    let start = start(&service, &ringing.call.call_sid, custom);
+    let mut stream = RawStream::open(&service, ringing.stream().unwrap()).await;
+    stream.in_fragments(&start.to_string(), 3).await;
+    stream.hears_the_agent().await;
+    stream.without_an_end(&"x".repeat(3_000), 2).await;
+    assert_eq!(stream.close_code().await, Some(TOO_BIG));
+    service.settled(&ringing.call.call_sid).await;
+    assert_eq!(service.metric("media_faults_total{kind=\"oversized\"}"), 1.0);
+    service.stops_at_once().await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_pressed_while_the_call_is_let_in_is_not_lost() {
+    let service = Service::start();
+    let ringing = ring(&service).await;
+    let custom = json!({ "customParameters": { "token": token(&ringing) } });
+    let start = start(&service, &ringing.call.call_sid, custom);
+    let key = |digit: &str| json!({ "event": "dtmf", "dtmf": { "track": "inbound_track", "digit": digit } });
+    let mut stream = RawStream::open(&service, ringing.stream().unwrap()).await;
+    let audio = media(&[0xFF; 160]);
+    let messages = [key("1"), start, audio.clone(), key("2"), audio, key("3")];
+    stream.at_once(&messages.map(|message| message.to_string())).await;
+    stream.hears_the_agent().await;
+    drop(stream);
+    let facts = service.settled(&ringing.call.call_sid).await;
+    assert_eq!((facts.count("dtmf"), facts.stats().caller_frames), (2, 2));
+    let keys = facts.outputs("PassDtmf");
+    assert!(keys[0].1.contains("'2'") && keys[1].1.contains("'3'"), "{keys:?}");
+    assert_eq!(service.metric("media_faults_total{kind=\"key_before_start\"}"), 1.0);
+    service.stops_at_once().await;
+}
+
+#[tokio::test]
+async fn the_longest_message_is_as_configured_for_fragments_too() {
+    let service = Service::with(|config| config.media.max_message_bytes = 8_192);
+    let ringing = ring(&service).await;
+    let parameters: Value = token(&ringing).into();
+    let start = start(&service, &ringing.call.call_sid, json!({ "customParameters": { "token": parameters } }));
+    let mut stream = RawStream::open(&service, ringing.stream().unwrap()).await;
+    stream.in_fragments(&start.to_string(), 1).await;
+    stream.hears_the_agent().await;
+    stream.without_an_end(&"x".repeat(3_000), 3).await;
+    assert_eq!(stream.close_code().await, Some(TOO_BIG));
+    let facts = service.settled(&ringing.call.call_sid).await;
+    assert_eq!(facts.stats().media_faults, 1);
     service.stops_at_once().await;
 }
 
@@ -155,7 +208,8 @@ async fn a_socket_on_which_nothing_makes_sense_is_closed_and_its_call_ends() {
         facts.assert_whole();
         assert_eq!((report.ended_by, report.close_code), (EndedBy::Server, Some(code)));
         // The carrier asks how to go on, since it was not the caller who left.
-        assert_eq!((facts.cause(), report.farewell), (HangupCause::CallerHungUp, vec![Verb::Hangup]));
+        assert_eq!(facts.cause(), HangupCause::StreamLost);
+        assert!(matches!(report.farewell.as_slice(), [Verb::Say(_), Verb::Hangup]), "{:?}", report.farewell);
         assert!(facts.stats().media_faults > 0);
     }
     service.stops_at_once().await;
@@ -172,6 +226,8 @@ async fn a_stream_on_which_nothing_comes_is_given_up() {
     let (report, facts) = service.ended(call).await;
     assert_eq!((report.ended_by, report.close_code), (EndedBy::Server, Some(1_000)));
     assert_eq!((facts.status(), facts.stats().caller_frames), ("completed", 0));
+    assert_eq!(facts.cause(), HangupCause::StreamLost);
+    assert!(matches!(report.farewell.as_slice(), [Verb::Say(_), Verb::Hangup]), "{:?}", report.farewell);
     assert!(report.length > ms(1_000) && report.length < ms(6_000), "{:?}", report.length);
     service.stops_at_once().await;
 }
@@ -214,7 +270,9 @@ async fn a_stream_without_a_valid_start_is_refused_and_no_call_begins() {
         })
     }))
     .await;
-    assert_eq!(service.metric("calls_refused_total{reason=\"bad_token\"}") as usize, tokens.len() + starts.len());
+    let refusals = |why: &str| service.metric(&format!("calls_refused_total{{reason=\"{why}\"}}")) as usize;
+    assert_eq!(refusals("bad_token"), tokens.len() + starts.len() - 1);
+    assert_eq!(refusals("other_account"), 1);
 
     // Audio before the start is not heard, a start that can't be read is none, and then time is up.
     let (early, nameless, silent) = tokio::join!(
@@ -282,6 +340,30 @@ async fn a_token_opens_one_stream_on_all_nodes() {
     assert_eq!((first.metric("calls_begun_total"), second.metric("calls_begun_total")), (1.0, 0.0));
     let facts = second.facts(&ringing.call.call_sid).await;
     assert_eq!((facts.status(), facts.turns.len()), ("completed", 1), "both nodes tell the same of it");
+    first.stops_at_once().await;
+    second.stops_at_once().await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_used_again_does_not_change_what_another_node_tells_the_carrier() {
+    let first = Service::with(|config| config.business[0].transfer_to = Some(TRANSFER_TO.parse().unwrap()));
+    let second = first.second_node();
+    let ringing = ring(&first).await;
+    let parameters = ringing.stream().unwrap().parameters.clone();
+    let call = ringing.clone().connect(StreamOptions::default()).await.unwrap();
+    call.wait_until_agent_has_spoken_for(ms(300), PATIENCE).await.unwrap();
+    let there = second.carrier.ring(ringing.call.clone()).await.unwrap();
+    let options = StreamOptions { parameters: Some(parameters), ..StreamOptions::default() };
+    let replayed = there.connect(options).await.unwrap();
+    let closed = replayed.wait_for("the refusal", PATIENCE, |_, _| None::<()>).await;
+    assert!(matches!(closed, Err(CarrierError::StreamEnded { .. })), "{closed:?}");
+
+    call.press('0');
+    let handed_over = vec![Verb::Dial(TRANSFER_TO.to_owned())];
+    let (report, facts) = first.ended(call).await;
+    assert_eq!((facts.cause(), &report.farewell), (HangupCause::Transferred, &handed_over));
+    let asked_there = replayed.ended(PATIENCE).await.unwrap();
+    assert_eq!(asked_there.farewell, handed_over, "whichever node the carrier asks");
     first.stops_at_once().await;
     second.stops_at_once().await;
 }

@@ -9,6 +9,8 @@ mod http_service;
 mod postgres;
 #[path = "support/service.rs"]
 mod service;
+#[path = "support/skip.rs"]
+mod skip;
 
 use databases::Database;
 use futures_util::future::join_all;
@@ -78,7 +80,7 @@ fn a_slot_lives_as_long_as_its_call(database: Database) {
         call.wait_until_agent_has_spoken_for(ms(300), PATIENCE).await.unwrap();
         assert!(!is_taken(&service.webhook(Caller::new().voice()).await));
         until("the business is full", || service.figure("capacity_businesses_full") == 1.0).await;
-        assert_eq!(service.figure("capacity_slots_kept"), 0.0);
+        until("the call itself holds its slot", || service.figure("capacity_slots_kept") == 0.0).await;
         service.hang_up(call).await;
         let next = service.call().await;
         service.hang_up(next).await;

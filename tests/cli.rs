@@ -2,6 +2,8 @@
 
 #[path = "support/program.rs"]
 mod program;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::fs;
 use std::time::Duration;
@@ -47,6 +49,32 @@ fn a_configuration_is_checked_as_a_whole() {
     let missing = trunkline(&["config", "check", "--config", "/nowhere/trunkline.toml"]).ends();
     assert_eq!(missing.code, 2);
     assert!(missing.out.contains("/nowhere/trunkline.toml"), "{}", missing.out);
+}
+
+#[test]
+fn a_first_start_says_where_the_administrators_token_lies_and_not_what_it_is() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let serve = || {
+        trunkline(&["serve"])
+            .env("TRUNKLINE__DATA_DIR", folder.path().to_str().unwrap())
+            .env("TRUNKLINE__HTTP__LISTEN", "127.0.0.1:0")
+    };
+    let first = serve().listens();
+    assert_eq!(first.get("/api/v1/calls").0, 401);
+    let said = first.stops();
+    let path = folder.path().join("admin-token");
+    let token = fs::read_to_string(&path).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(said.err.contains(path.to_str().unwrap()), "{}", said.err);
+    assert!(!said.err.contains(token.trim()) && !said.out.contains(token.trim()));
+
+    let given = serve().env("TRUNKLINE_ADMIN_TOKEN", "too short").ends();
+    assert_eq!(given.code, 2, "{given:?}");
+    assert!(given.err.contains("api.admin_token") && !given.err.contains("too short"), "{}", given.err);
+    let own = serve().env("TRUNKLINE_ADMIN_TOKEN", "0123456789abcdef0123456789abcdef").listens().stops();
+    assert!(own.err.contains("API") && !own.err.contains("admin-token"), "{}", own.err);
+    assert_eq!(fs::read_to_string(&path).unwrap(), token, "it is left alone");
 }
 
 #[test]
@@ -103,6 +131,7 @@ fn its_secrets_may_stand_in_files_and_a_call_is_two_lines() {
         ("TRUNKLINE__LOG__LEVEL", "debug"),
         ("TRUNKLINE__LOG__FORMAT", "json"),
         ("TRUNKLINE__LOCAL__SPEECH", "clips"),
+        ("TRUNKLINE__MEDIA__MAX_LATENESS_MS", "0"),
         ("TWILIO_ACCOUNT_SID", &account),
         ("TWILIO_AUTH_TOKEN_FILE", secret.to_str().unwrap()),
     ]);
@@ -121,6 +150,42 @@ fn its_secrets_may_stand_in_files_and_a_call_is_two_lines() {
     let said: Vec<&str> = lines.iter().map(|line| line["msg"].as_str().unwrap()).collect();
     assert_eq!(said, ["listening", "call began", "call ended", "stopping"]);
     assert_eq!(lines[2]["call_sid"], report.call.call_sid);
+}
+
+#[test]
+fn told_to_stop_twice_it_ends_its_calls_at_once_and_keeps_what_they_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let (account, token) = (fresh_sid("AC"), fresh_sid(""));
+    let service = serve(&[
+        ("TRUNKLINE__DATA_DIR", folder.path().to_str().unwrap()),
+        ("TRUNKLINE__HTTP__PUBLIC_URL", PUBLIC_URL),
+        ("TRUNKLINE__HTTP__DRAIN_MS", "3600000"),
+        ("TRUNKLINE__LOCAL__SPEECH", "clips"),
+        ("TWILIO_ACCOUNT_SID", &account),
+        ("TWILIO_AUTH_TOKEN", &token),
+    ]);
+    let carrier = FakeTwilio::new(PUBLIC_URL, &token, &account).unwrap().through(service.address);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let Ended { code, err, .. } = runtime.block_on(async {
+        let call = carrier.inbound_call("+14155550100", "+14155550199").await.unwrap();
+        call.wait_until_agent_has_spoken_for(Duration::from_millis(300), program::PATIENCE).await.unwrap();
+        // The caller stays on the line meanwhile.
+        let ended = tokio::task::spawn_blocking(move || stops_when_told_twice(service)).await.unwrap();
+        drop(call);
+        ended
+    });
+    assert_eq!(code, 0, "{err}");
+    assert!(err.lines().any(|line| line.contains("call ended") && line.contains("draining")), "{err}");
+}
+
+/// Within seconds, whatever it was given to drain.
+fn stops_when_told_twice(service: Running) -> Ended {
+    service.told_to_stop();
+    let until = clock::now() + program::PATIENCE;
+    while service.get("/ready").0 != 503 {
+        assert!(clock::now() < until, "a service that stops is not ready");
+    }
+    service.stops()
 }
 
 /// A service on a free port with these variables, listening.

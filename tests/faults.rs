@@ -11,11 +11,15 @@ mod postgres;
 mod program;
 #[path = "support/service.rs"]
 mod service;
+#[path = "support/skip.rs"]
+mod skip;
 
 #[path = "faults/disks.rs"]
 mod disks;
 #[path = "faults/outages.rs"]
 mod outages;
+#[path = "faults/overload.rs"]
+mod overload;
 #[path = "faults/processes.rs"]
 mod processes;
 

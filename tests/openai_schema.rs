@@ -4,9 +4,13 @@
 mod fake_openai;
 #[path = "support/openai_call.rs"]
 mod openai_call;
+#[path = "support/python.rs"]
+mod python;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command as Process, Stdio};
 use std::time::Duration;
 
@@ -23,7 +27,8 @@ const SDK: &str = "openai==3.52.0";
 
 #[tokio::test]
 async fn every_message_is_one_of_the_published_interface() {
-    let Some(python) = python_with_sdk() else { return };
+    let Some(programs) = python::programs_with(SDK, "openai.types.realtime") else { return };
+    let python = programs.join("python");
     let mut sessions = a_long_conversation().await;
     sessions.append(&mut a_ulaw_conversation().await);
     let lines: String = sessions.iter().flat_map(records).map(|record| format!("{record}\n")).collect();
@@ -130,26 +135,4 @@ fn ask(python: &Path, lines: &str) -> (bool, String) {
     let output = child.wait_with_output().unwrap();
     let text = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&text).into_owned())
-}
-
-/// An interpreter that has the SDK, installed under `target/` if need be. Without one the test is skipped, but
-/// not where `CI` is set.
-fn python_with_sdk() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(SDK.replace("==", "-"));
-    let python = folder.join("bin/python");
-    let has_sdk = || run(Process::new(&python).args(["-c", "import openai.types.realtime"]));
-    let installed = has_sdk()
-        || (run(Process::new("python3").args(["-m", "venv"]).arg(&folder))
-            && run(Process::new(&python).args(["-m", "pip", "install", "--quiet", SDK]))
-            && has_sdk());
-    if installed {
-        return Some(python);
-    }
-    assert!(std::env::var_os("CI").is_none(), "{SDK} can't be installed, and in CI nothing is skipped");
-    eprintln!("SKIPPED: {SDK} can't be installed (python3 with venv, and a package index, are needed)");
-    None
-}
-
-fn run(process: &mut Process) -> bool {
-    process.stdin(Stdio::null()).stdout(Stdio::null()).status().is_ok_and(|status| status.success())
 }

@@ -8,6 +8,8 @@ mod calls;
 mod databases;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::cell::Cell;
 use std::sync::Mutex;

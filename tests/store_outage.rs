@@ -7,6 +7,8 @@ mod calls;
 mod databases;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -276,6 +278,26 @@ fn impatient(database: &Database, node: &str) -> StoreSettings {
         connect_timeout: Duration::from_millis(500),
         ..database.settings(node)
     }
+}
+
+#[test]
+fn a_flush_waits_for_room_in_a_full_queue_instead_of_giving_up() {
+    let database = Database::sqlite();
+    let (store, writer) = open(StoreSettings { journal_queue: 4, ..impatient(&database, "a") });
+    let stall = database.stall();
+    std::fs::remove_dir_all(database.spool("a")).unwrap();
+    assert!(matches!(writer.spool().keep(&life_of(&call(1))), Err(StoreError::Spool(_))));
+    let mut turns = store.turn_writer(call(1)).unwrap();
+    (1..=400).for_each(|n| turns.turn(turn(n)));
+    assert!(!store.flush(Duration::from_millis(50)), "neither the database nor the disk takes anything");
+
+    let flushing = std::thread::spawn({
+        let store = store.clone();
+        move || store.flush(DEADLINE)
+    });
+    std::fs::create_dir_all(database.spool("a")).unwrap();
+    assert!(flushing.join().unwrap(), "the queue was full, and then it was not");
+    drop(stall);
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod calls;
 mod databases;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::sync::Barrier;
 

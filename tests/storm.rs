@@ -9,7 +9,11 @@ const COUNTS_ONLY: &str = "none,lost=0,doubled=0,refused=0,errors=0,unanswered=0
 
 fn storm(words: &[&str]) -> (Output, Value) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trunkline"));
-    let output = command.args(["storm", "--spawn", "--json", "--slo", COUNTS_ONLY]).args(words).output().unwrap();
+    let output = command
+        .args(["storm", "--spawn", "--json", "--set", "media.max_lateness_ms=0", "--slo", COUNTS_ONLY])
+        .args(words)
+        .output()
+        .unwrap();
     let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
         panic!("{error}: {}", String::from_utf8_lossy(&output.stderr));
     });

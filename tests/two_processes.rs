@@ -12,6 +12,8 @@ mod postgres;
 mod program;
 #[path = "support/service.rs"]
 mod service;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::path::Path;
 
@@ -68,7 +70,7 @@ fn life_of(caller: &Caller, n: usize) -> Vec<Request> {
     ];
     if end == CallStatus::Completed {
         life.push(told("in-progress", "3", 9, &[]));
-        life.push(caller.amd(if n % 2 == 0 { "human" } else { "machine_end_beep" }, "3100"));
+        life.push(caller.amd(if n.is_multiple_of(2) { "human" } else { "machine_end_beep" }, "3100"));
     }
     life
 }

@@ -5,7 +5,7 @@
 //!
 //! | message | from | sent by |
 //! |---|---|---|
-//! | [`CallerAudio`] | the transport, every 20 ms | `try_send`: a full mailbox drops the frame and counts it |
+//! | [`CallerAudio`] | the transport, every 20 ms | [`CallerLine`]: a full line drops the frame and counts it |
 //! | [`DtmfPressed`], [`MarkHeard`], [`MediaClosed`] | the transport | `do_send` |
 //! | [`HangUp`], [`EndSeen`] | the registry | `do_send` |
 //! | [`AgentSaid`] | the session's events | `send`, so that a busy call slows its agent down |
@@ -17,19 +17,20 @@ mod agent;
 mod audio_path;
 mod ending;
 mod hang_up;
+mod line;
 mod plan;
+mod pulse;
 mod sound;
 mod timeline;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::prelude::*;
 
 use crate::actors::metered::{Metered, MeteredActor};
-use crate::clock::{self, CallClock};
-use crate::engine::audio::{PcmFrame, VadRate};
+use crate::clock::CallClock;
+use crate::engine::audio::VadRate;
 use crate::engine::call::{CallMachine, CallStats, Farewell, HangupCause, Input, Output, Speaker, journal};
 use crate::engine::ids::{Digit, Mark, ResponseId};
 use crate::engine::time::CallTime;
@@ -39,16 +40,17 @@ use crate::telemetry::Event;
 use audio_path::{AudioPath, CarrierTime};
 pub use hang_up::END_SEEN_WITHIN;
 use hang_up::HangUpToken;
+use line::CallerEar;
+pub use line::{CallerAudio, CallerLine};
 pub use plan::{CallPlan, FilesOfCall, MediaPort, Phrases, SoundSettings};
+use pulse::{Alarm, Pulse};
 
-/// 20 ms of the caller's audio.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct CallerAudio<R: VadRate> {
-    /// The sound.
-    pub frame: PcmFrame<R>,
-    /// Where it stands in the carrier's stream, in milliseconds, if the carrier says so.
-    pub carrier_ms: Option<u64>,
+/// A call, as its transport holds it: the caller's frames go down the line, all else into the mailbox.
+pub struct AnsweredCall<R: VadRate> {
+    /// The actor.
+    pub address: Addr<CallActor<R>>,
+    /// The frames' way.
+    pub line: CallerLine<R>,
 }
 
 /// The caller pressed a key.
@@ -61,14 +63,26 @@ pub struct DtmfPressed(pub Digit);
 #[rtype(result = "()")]
 pub struct MarkHeard(pub Mark);
 
-/// The media stream is closed, by the carrier or because it broke. Carries what made no sense on it.
+/// The media stream is closed, by the carrier or because it broke; its [`CallerLine`] is dropped next. Carries what
+/// made no sense on it.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct MediaClosed {
+    /// Why.
+    pub end: StreamEnd,
     /// Messages that made no sense, since the stream began.
     pub faults: u64,
-    /// Caller frames that this call's mailbox refused.
+    /// Caller frames that this call's line refused.
     pub refused_frames: u64,
+}
+
+/// Why a call has no media stream any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// The carrier said that it is over: the caller has left.
+    CallerLeft,
+    /// It broke, or we had to close it: the caller may still be there.
+    Lost,
 }
 
 /// Somebody outside of the call wants it to end.
@@ -89,12 +103,6 @@ pub struct AgentSaid<R: VadRate> {
     event: AgentEvent<R>,
 }
 
-/// How often the watchdog looks.
-const WATCH_EVERY: Duration = Duration::from_secs(1);
-
-/// A timer that is armed, and when it goes off.
-type Alarm = (CallTime, SpawnHandle);
-
 /// One call.
 pub struct CallActor<R: VadRate> {
     plan: CallPlan<R>,
@@ -107,22 +115,28 @@ pub struct CallActor<R: VadRate> {
     told: VecDeque<(Input, Option<Chunk<R>>)>,
     outputs: Vec<Output>,
     playing: Option<ResponseId>,
-    next_tick: Option<Alarm>,
-    next_deadline: Option<Alarm>,
+    ear: Option<CallerEar<R>>,
+    alarm: Alarm,
+    /// When the playout is due, and since when that is known.
+    tick: Option<(CallTime, CallTime)>,
+    watch_at: CallTime,
     carrier_time: CarrierTime,
     last_frame_at: CallTime,
     unread_frames: u32,
     messages: u32,
     stats: CallStats,
-    is_leaving: bool,
+    /// How the media stream is over, once it is: lost, unless the carrier said otherwise.
+    stream_end: StreamEnd,
+    leaving: Option<StreamEnd>,
     is_over: bool,
     hang_up: Option<HangUpToken>,
 }
 
 impl<R: VadRate> CallActor<R> {
     /// Starts a call whose media stream was just authenticated, on this thread.
-    pub fn answer(plan: CallPlan<R>) -> Addr<Self> {
-        Metered::create(Arc::clone(&plan.meter), |_| Self {
+    pub fn answer(plan: CallPlan<R>) -> AnsweredCall<R> {
+        let (line, ear) = line::line(Arc::clone(&plan.meter));
+        let address = Metered::create(Arc::clone(&plan.meter), |_| Self {
             clock: CallClock::start(),
             machine: CallMachine::new(plan.settings.clone()),
             audio: AudioPath::new(&plan.audio),
@@ -132,18 +146,22 @@ impl<R: VadRate> CallActor<R> {
             told: VecDeque::new(),
             outputs: Vec::new(),
             playing: None,
-            next_tick: None,
-            next_deadline: None,
+            ear: Some(ear),
+            alarm: Alarm::new(),
+            tick: None,
+            watch_at: CallTime::START,
             carrier_time: CarrierTime::default(),
             last_frame_at: CallTime::START,
             unread_frames: 0,
             messages: 0,
             stats: CallStats::default(),
-            is_leaving: false,
+            stream_end: StreamEnd::Lost,
+            leaving: None,
             is_over: false,
             hang_up: Some(HangUpToken::new(plan.call.clone(), plan.carrier.clone(), plan.telemetry.clone())),
             plan,
-        })
+        });
+        AnsweredCall { address, line }
     }
 
     fn tell(&mut self, input: Input, ctx: &mut Metered<Self>) {
@@ -173,7 +191,7 @@ impl<R: VadRate> CallActor<R> {
             }
             self.outputs = outputs;
         }
-        self.arm(ctx);
+        self.wake_in_time();
     }
 
     fn perform(&mut self, now: CallTime, output: Output, chunk: Option<&Chunk<R>>, ctx: &mut Metered<Self>) {
@@ -195,36 +213,6 @@ impl<R: VadRate> CallActor<R> {
             Output::EndCall { cause, farewell } => self.end(now, cause, farewell, ctx),
         }
     }
-
-    fn arm(&mut self, ctx: &mut Metered<Self>) {
-        let due = self.machine.next_deadline();
-        self.next_deadline = self.rearmed(self.next_deadline, due, ctx, |call, ctx| {
-            call.next_deadline = None;
-            call.tell(Input::Deadline, ctx);
-        });
-        let due = self.audio.playout.next_due();
-        self.next_tick = self.rearmed(self.next_tick, due, ctx, |call, ctx| {
-            call.next_tick = None;
-            call.play_out(ctx);
-        });
-    }
-
-    /// A timer for `due`: the one that is armed already if it has the same time, else a new one in its place.
-    fn rearmed(
-        &self,
-        armed: Option<Alarm>,
-        due: Option<CallTime>,
-        ctx: &mut Metered<Self>,
-        wake: impl FnOnce(&mut Self, &mut Metered<Self>) + 'static,
-    ) -> Option<Alarm> {
-        if due == armed.map(|(at, _)| at) {
-            return armed;
-        }
-        if let Some((_, timer)) = armed {
-            ctx.cancel_future(timer);
-        }
-        due.map(|at| (at, ctx.run_later(self.clock.at(at).saturating_duration_since(clock::now()), wake)))
-    }
 }
 
 impl<R: VadRate> Actor for CallActor<R> {
@@ -239,7 +227,9 @@ impl<R: VadRate> Actor for CallActor<R> {
         if let Some(reservation) = &self.plan.reservation {
             reservation.started(ctx.address().recipient(), ctx.address().recipient());
         }
-        ctx.run_interval(WATCH_EVERY, |call, ctx| call.watch(ctx));
+        if let Some(ear) = self.ear.take() {
+            ctx.spawn(Pulse(ear));
+        }
         self.tell(Input::Answered, ctx);
     }
 
@@ -255,16 +245,6 @@ impl<R: VadRate> MeteredActor for CallActor<R> {
     fn panicked(&mut self, _message: &str, ctx: &mut Metered<Self>) {
         self.close_agent();
         self.end(self.clock.now(), HangupCause::InternalFault, Farewell::Apologise, ctx);
-    }
-}
-
-impl<R: VadRate> Handler<CallerAudio<R>> for CallActor<R> {
-    type Result = ();
-
-    fn handle(&mut self, audio: CallerAudio<R>, ctx: &mut Metered<Self>) {
-        if !self.is_over {
-            self.hear(audio, ctx);
-        }
     }
 }
 
@@ -297,11 +277,12 @@ impl<R: VadRate> Handler<MarkHeard> for CallActor<R> {
 impl<R: VadRate> Handler<MediaClosed> for CallActor<R> {
     type Result = ();
 
-    fn handle(&mut self, closed: MediaClosed, ctx: &mut Metered<Self>) {
+    /// Only the figures: the line's end says that the caller has left, behind the frames that still wait in it.
+    fn handle(&mut self, closed: MediaClosed, _: &mut Metered<Self>) {
         self.stats.media_faults = closed.faults;
         self.stats.caller_frames += closed.refused_frames;
         self.stats.dropped_frames += closed.refused_frames;
-        self.caller_left(ctx);
+        self.stream_end = closed.end;
     }
 }
 
@@ -310,8 +291,9 @@ impl<R: VadRate> Handler<HangUp> for CallActor<R> {
 
     fn handle(&mut self, HangUp(cause): HangUp, ctx: &mut Metered<Self>) {
         match cause {
-            HangupCause::CallerHungUp => self.caller_left(ctx),
-            _ if self.is_leaving => {} // the end is under way
+            HangupCause::CallerHungUp => self.stream_is_over(StreamEnd::CallerLeft, ctx),
+            HangupCause::StreamLost => self.stream_is_over(StreamEnd::Lost, ctx),
+            _ if self.leaving.is_some() => {} // the end is under way
             cause => self.tell(Input::HangUp(cause), ctx),
         }
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use thiserror::Error;
 
-use crate::actors::call::{EndSeen, HangUp};
+use crate::actors::call::{END_SEEN_WITHIN, EndSeen, HangUp};
 use crate::actors::metered::{MailboxFigures, Metered, MeteredActor, order};
 use crate::clock;
 use crate::engine::call::{Farewell, HangupCause};
@@ -55,6 +55,12 @@ impl Reservation {
         self.end(farewell);
     }
 
+    /// The call is another node's: it was never here, and only that node knows how it ends.
+    pub fn withdraw(mut self) {
+        self.has_ended = true;
+        order(&self.registry, CallWithdrawn(self.call.clone()));
+    }
+
     fn end(&mut self, farewell: Farewell) {
         if !std::mem::replace(&mut self.has_ended, true) {
             order(&self.registry, CallEnded { call: self.call.clone(), farewell });
@@ -83,10 +89,19 @@ struct CallEnded {
     farewell: Farewell,
 }
 
+#[derive(Message)]
+#[rtype(result = "()")]
+struct CallWithdrawn(CallSid);
+
 /// What the carrier is to be told after a call's media stream has ended.
 #[derive(Message)]
 #[rtype(result = "FarewellOf")]
-pub struct AskFarewell(pub CallSid);
+pub struct AskFarewell {
+    /// Which call.
+    pub call: CallSid,
+    /// Whether the carrier says that the call is over, and not its stream alone.
+    pub is_over: bool,
+}
 
 /// The registry's knowledge of a call whose stream has ended.
 #[derive(Clone, Debug, PartialEq, Eq, MessageResponse)]
@@ -124,6 +139,11 @@ pub struct FindLiveCall(pub CallSid);
 #[rtype(result = "usize")]
 pub struct LiveCalls;
 
+/// How many calls ended here a moment ago, and the carrier may still ask how to go on with them or report their end.
+#[derive(Message)]
+#[rtype(result = "usize")]
+pub struct OpenEnds;
+
 /// Take no new calls from now on.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -147,23 +167,27 @@ pub enum NotRegistered {
 
 /// How long an ended call is remembered. The carrier asks within seconds; its retries end after a minute.
 const REMEMBER: Duration = Duration::from_secs(300);
+/// The end of a call is nobody's business any more after this, whatever happened: the carrier had 5 s to show it, and its
+/// REST interface was asked three times, for 5 s each.
+const OPEN_AT_MOST: Duration = Duration::from_secs(30);
 /// How many ended calls are remembered at most.
 const REMEMBER_MOST: usize = 100_000;
 
 enum Entry {
     /// It is about to start; whether the carrier has ended it already.
-    Reserved {
-        is_over: bool,
-        of: LiveCall,
-    },
+    Reserved { is_over: bool, of: LiveCall },
     Alive {
         hang_up: Recipient<HangUp>,
         end_seen: Recipient<EndSeen>,
         of: LiveCall,
+        /// Whether the carrier has ended it already.
+        is_over: bool,
     },
     Ended {
         farewell: Farewell,
         end_seen: Option<Recipient<EndSeen>>,
+        /// Whether the carrier has reported that the call is over.
+        is_over: bool,
     },
 }
 
@@ -173,6 +197,17 @@ impl Entry {
             Self::Alive { of, .. } => Some(of),
             Self::Reserved { .. } | Self::Ended { .. } => None,
         }
+    }
+
+    /// Whether the carrier, or the call itself, may still do something about a call that ended at `at`.
+    fn is_open(&self, now: Instant, at: Instant) -> bool {
+        let Self::Ended { farewell, end_seen, is_over } = self else { return false };
+        let is_at_work = end_seen.as_ref().is_some_and(Recipient::connected); // it may yet ask the carrier to hang up
+        let is_expected = match farewell {
+            Farewell::Dial(_) => end_seen.is_some(), // once it dials, the call goes on without us
+            Farewell::HangUp | Farewell::Apologise => true,
+        };
+        !is_over && (is_at_work || is_expected && now.duration_since(at) < END_SEEN_WITHIN)
     }
 }
 
@@ -242,10 +277,11 @@ impl Handler<CallStarted> for CallRegistry {
         match self.calls.get_mut(&call) {
             Some(entry @ Entry::Reserved { .. }) => {
                 let Entry::Reserved { is_over, of } = &*entry else { return };
-                if *is_over {
+                let is_over = *is_over;
+                if is_over {
                     hang_up.do_send(HangUp(HangupCause::CallerHungUp));
                 }
-                *entry = Entry::Alive { hang_up, end_seen, of: of.clone() };
+                *entry = Entry::Alive { hang_up, end_seen, of: of.clone(), is_over };
             }
             // It ended before it was registered; it still waits for the carrier.
             Some(Entry::Ended { end_seen: waiting, .. }) => *waiting = Some(end_seen),
@@ -258,9 +294,9 @@ impl Handler<CallEnded> for CallRegistry {
     type Result = ();
 
     fn handle(&mut self, CallEnded { call, farewell }: CallEnded, _: &mut Metered<Self>) {
-        let end_seen = match self.calls.remove(&call) {
-            Some(Entry::Alive { end_seen, .. }) => Some(end_seen),
-            Some(Entry::Reserved { .. }) => None,
+        let (end_seen, is_over) = match self.calls.remove(&call) {
+            Some(Entry::Alive { end_seen, is_over, .. }) => (Some(end_seen), is_over),
+            Some(Entry::Reserved { is_over, .. }) => (None, is_over),
             Some(ended @ Entry::Ended { .. }) => {
                 self.calls.insert(call, ended);
                 return;
@@ -269,22 +305,37 @@ impl Handler<CallEnded> for CallRegistry {
         };
         self.alive -= 1;
         self.ended.push_back((clock::now(), call.clone()));
-        self.calls.insert(call, Entry::Ended { farewell, end_seen });
+        self.calls.insert(call, Entry::Ended { farewell, end_seen, is_over });
+    }
+}
+
+impl Handler<CallWithdrawn> for CallRegistry {
+    type Result = ();
+
+    fn handle(&mut self, CallWithdrawn(call): CallWithdrawn, _: &mut Metered<Self>) {
+        if matches!(self.calls.get(&call), Some(Entry::Reserved { .. })) {
+            self.calls.remove(&call);
+            self.alive -= 1;
+        }
     }
 }
 
 impl Handler<AskFarewell> for CallRegistry {
     type Result = FarewellOf;
 
-    fn handle(&mut self, AskFarewell(call): AskFarewell, _: &mut Metered<Self>) -> FarewellOf {
+    fn handle(&mut self, AskFarewell { call, is_over }: AskFarewell, _: &mut Metered<Self>) -> FarewellOf {
         match self.calls.get_mut(&call) {
             None => FarewellOf::Unknown,
             Some(Entry::Reserved { .. }) => FarewellOf::Alive,
-            Some(Entry::Alive { hang_up, .. }) => {
-                hang_up.do_send(HangUp(HangupCause::CallerHungUp)); // its stream is over, and it does not know yet
+            Some(Entry::Alive { hang_up, end_seen, is_over: is_known_over, .. }) => {
+                *is_known_over |= is_over;
+                // Its stream is over, and it does not know yet; the carrier does, and goes on by our answer.
+                let cause = if is_over { HangupCause::CallerHungUp } else { HangupCause::StreamLost };
+                end_seen.do_send(EndSeen);
+                hang_up.do_send(HangUp(cause));
                 FarewellOf::Alive
             }
-            Some(Entry::Ended { farewell, end_seen }) => {
+            Some(Entry::Ended { farewell, end_seen, .. }) => {
                 if let Some(end_seen) = end_seen.take() {
                     end_seen.do_send(EndSeen);
                 }
@@ -299,12 +350,14 @@ impl Handler<CarrierEnded> for CallRegistry {
 
     fn handle(&mut self, CarrierEnded(call): CarrierEnded, _: &mut Metered<Self>) {
         match self.calls.get_mut(&call) {
-            Some(Entry::Alive { end_seen, hang_up, .. }) => {
+            Some(Entry::Alive { end_seen, hang_up, is_over, .. }) => {
+                *is_over = true;
                 // The carrier says it is over, so it is, whatever our socket says.
                 end_seen.do_send(EndSeen);
                 hang_up.do_send(HangUp(HangupCause::CallerHungUp));
             }
-            Some(Entry::Ended { end_seen, .. }) => {
+            Some(Entry::Ended { end_seen, is_over, .. }) => {
+                *is_over = true;
                 if let Some(end_seen) = end_seen.take() {
                     end_seen.do_send(EndSeen);
                 }
@@ -352,6 +405,16 @@ impl Handler<LiveCalls> for CallRegistry {
 
     fn handle(&mut self, LiveCalls: LiveCalls, _: &mut Metered<Self>) -> usize {
         self.alive
+    }
+}
+
+impl Handler<OpenEnds> for CallRegistry {
+    type Result = usize;
+
+    fn handle(&mut self, OpenEnds: OpenEnds, _: &mut Metered<Self>) -> usize {
+        let now = clock::now();
+        let recent = self.ended.iter().rev().take_while(|(at, _)| now.duration_since(*at) < OPEN_AT_MOST);
+        recent.filter(|(at, call)| self.calls.get(call).is_some_and(|entry| entry.is_open(now, *at))).count()
     }
 }
 

@@ -14,14 +14,14 @@ use actix::Addr;
 use thiserror::Error;
 use url::form_urlencoded;
 
-use crate::actors::call_status::{CallStatusActor, apply_status};
+use crate::actors::call_status::{CallStatusActor, StatusOutcome, apply_status};
 use crate::actors::capacity::{Capacity, Slot};
 use crate::clock;
 use crate::engine::ids::{BusinessId, CallSid, JobId};
 use crate::engine::outbound::{JobState, OnMachine, OutboundJob, OutboundOrder};
 use crate::engine::status::{CallDirection, CallStatus, CarrierSource, Party, StatusChange};
-use crate::engine::wire::twiml::callback_url;
-use crate::providers::carrier::{Carrier, CarrierError, MachineDetection, NewCall};
+use crate::engine::wire::twiml::{Twiml, callback_url};
+use crate::providers::carrier::{CallNow, Carrier, CarrierError, MachineDetection, NewCall};
 use crate::store::{JobNews, Store, StoreError};
 use crate::telemetry::{Event, Telemetry};
 
@@ -140,8 +140,24 @@ impl Dialler {
         Ok(())
     }
 
+    /// Ends a call at the carrier, wherever its media stream is. One that is over already is no error.
+    pub async fn hang_up(&self, call: &CallSid) -> Result<(), CarrierError> {
+        self.settings.carrier.hang_up(call).await.inspect_err(|error| {
+            self.telemetry.record(Event::CarrierFailed { call, error: &error.to_string() });
+        })
+    }
+
+    /// Gives a call other instructions; its media stream ends by that, wherever it is. One that is over is left alone.
+    pub async fn instruct(&self, call: &CallSid, twiml: Twiml) {
+        let now = CallNow::Follow(twiml.into_string());
+        match self.settings.carrier.update(call, &now).await {
+            Ok(()) | Err(CarrierError::Over) => {}
+            Err(error) => self.telemetry.record(Event::CarrierFailed { call, error: &error.to_string() }),
+        }
+    }
+
     /// The carrier's REST interface.
-    pub fn carrier(&self) -> &Arc<dyn Carrier> {
+    fn carrier(&self) -> &Arc<dyn Carrier> {
         &self.settings.carrier
     }
 
@@ -170,8 +186,11 @@ impl Dialler {
 
     /// The call's row begins with what we know of it.
     async fn note_placed(&self, job: &OutboundJob, call: &CallSid) {
-        if let Err(error) = apply_status(&self.status, placement(&job.order, call)).await {
-            self.telemetry.record(Event::StatusNotStored { error: &error.to_string() });
+        match apply_status(&self.status, placement(&job.order, call)).await {
+            // The carrier told of its end before it answered us.
+            Ok(StatusOutcome::Stored(stored)) if stored.status.is_final() => self.capacity.over(call),
+            Ok(_) => {}
+            Err(error) => self.telemetry.record(Event::StatusNotStored { error: &error.to_string() }),
         }
     }
 

@@ -14,8 +14,9 @@
 //! inside. Of a handler that answers with a future, the handling time is the part before the first wait.
 //! `ctx.notify` skips the mailbox: guarded, not counted. An actix `Supervisor` can't run a metered actor.
 //!
-//! Three ways to send, by what is lost if it fails: [`offer`] audio, [`order`] orders, [`ask`] questions and
-//! whatever must be stored.
+//! Three ways to send, by what is lost if it fails: [`offer`] what may be lost, [`order`] orders, [`ask`] questions
+//! and whatever must be stored. A caller's frames, fifty a second, take a way of their own: `actors::call`'s line,
+//! which tells the same meter.
 //!
 //! ```
 //! use std::sync::Arc;

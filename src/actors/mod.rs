@@ -12,7 +12,8 @@
 //! | [`sweeper::Sweeper`] | one | when the carrier was asked about calls that stay open |
 //! | [`business_keeper::BusinessKeeper`] | one | the picture of the businesses from which calls are served, and its writer |
 //!
-//! All of them run in a [`metered`] context: it counts their mailboxes and catches their panics.
+//! All of them run in a [`metered`] context: it counts their mailboxes and catches their panics. [`lateness`] is no
+//! actor: it watches the threads on which calls live.
 
 pub mod business_keeper;
 pub mod call;
@@ -21,6 +22,7 @@ pub mod call_status;
 pub mod campaign;
 pub mod capacity;
 pub mod dialler;
+pub mod lateness;
 pub mod metered;
 pub mod prompts;
 pub mod sweeper;

@@ -3,11 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::actors::lateness::Overload;
 use crate::http::health::Check;
 use crate::store::{DatabaseState, Store};
 
 /// The checks of this service. They read memory only.
-pub(super) fn checks(store: Store, is_stopping: Arc<AtomicBool>) -> Arc<dyn Fn() -> Vec<Check> + Send + Sync> {
+pub(super) fn checks(
+    store: Store,
+    is_stopping: Arc<AtomicBool>,
+    overload: Arc<Overload>,
+) -> Arc<dyn Fn() -> Vec<Check> + Send + Sync> {
     Arc::new(move || {
         let health = store.health();
         let database = match &health.database {
@@ -24,9 +29,12 @@ pub(super) fn checks(store: Store, is_stopping: Arc<AtomicBool>) -> Arc<dyn Fn()
                 None => format!("{} records wait for the database", health.spool_records_waiting),
             },
         };
-        let is_stopping = is_stopping.load(Ordering::Relaxed);
-        let detail = if is_stopping { "the service is stopping" } else { "new calls are taken" };
-        let calls = Check { name: "calls", ok: !is_stopping, detail: detail.to_owned() };
+        let (ok, detail) = match (is_stopping.load(Ordering::Relaxed), overload.is_on()) {
+            (true, _) => (false, "the service is stopping"),
+            (false, true) => (false, "live calls are served late: new ones are refused"),
+            (false, false) => (true, "new calls are taken"),
+        };
+        let calls = Check { name: "calls", ok, detail: detail.to_owned() };
         vec![database, spool, calls]
     })
 }

@@ -148,6 +148,16 @@ impl Findings<'_> {
             let remedy = "set the variable OPENAI_API_KEY or OPENAI_API_KEY_FILE, or agent.provider to \"local\"";
             self.error("openai.api_key", "is not set, and agent.provider is openai", remedy);
         }
+        for (path, token) in [
+            ("twilio.auth_token", &config.twilio.auth_token),
+            ("twilio.auth_token_previous", &config.twilio.auth_token_previous),
+        ] {
+            if token.as_ref().is_some_and(|token| !is_twilios(token.expose_secret())) {
+                let problem =
+                    "is not 32 hexadecimal digits, as Twilio's tokens are: what can be guessed protects nothing";
+                self.warning(path, problem, "copy the Auth Token from Twilio's console");
+            }
+        }
         if config.twilio.auth_token.is_none() {
             let remedy = "to take calls from Twilio, set the variable TWILIO_AUTH_TOKEN or TWILIO_AUTH_TOKEN_FILE";
             if config.twilio.auth_token_previous.is_some() {
@@ -196,15 +206,6 @@ impl Findings<'_> {
         }
         for (place, business) in indices.iter().zip(&config.business) {
             let at = format!("business[{place}]");
-            let before = || indices.iter().zip(&config.business).take_while(|(other, _)| *other < place);
-            if let Some((other, _)) = before().find(|(_, other)| other.name == business.name) {
-                let problem = format!("is the name of business[{other}] too");
-                self.error(&format!("{at}.name"), problem, "give each business a name of its own");
-            }
-            if let Some((other, _)) = before().find(|(_, other)| other.number == business.number) {
-                let problem = format!("is the number of business[{other}] too");
-                self.error(&format!("{at}.number"), problem, "give each number, and \"*\", to one business");
-            }
             for fault in business.seed().profile.faults(&config.agents()) {
                 self.error(&format!("{at}.{}", setting(&fault.field)), fault.problem, fault.remedy);
             }
@@ -304,7 +305,12 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     range("media.token_max_age_s", media.token_max_age_s.into(), 10, 3_600);
     range("media.max_message_bytes", media.max_message_bytes as f64, 4_096, 65_536);
     range("media.idle_timeout_ms", media.idle_timeout_ms.into(), 1_000, 600_000);
+    range("media.max_lateness_ms", media.max_lateness_ms.into(), 0, 1_000);
     ranges
+}
+
+fn is_twilios(token: &str) -> bool {
+    token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -8,7 +8,7 @@ use super::environment::Environment;
 use super::finding::{Finding, Severity, Source};
 use super::layers::{Layers, PREFIX};
 use super::secrets::{self, SECRETS};
-use super::typed;
+use super::{speech, typed};
 
 /// Names the file of settings, where the command line does not.
 const FILE_VARIABLE: &str = "TRUNKLINE_CONFIG";
@@ -55,7 +55,9 @@ impl Config {
         config.sources = layers.sources;
 
         let mut findings = layers.findings;
-        findings.extend(check(&config, &indices));
+        let judged = [check(&config, &indices), speech::check(&config, &indices, &sources.environment)].concat();
+        let unread: Vec<String> = findings.iter().map(|finding| finding.path.clone()).collect();
+        findings.extend(judged.into_iter().filter(|finding| !unread.iter().any(|path| hides(path, finding))));
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         if findings.iter().any(|finding| finding.severity == Severity::Error) {
             return Err(findings);
@@ -75,6 +77,11 @@ impl Config {
             }
         }
     }
+}
+
+/// Whether a finding judges only what stands there instead of a value that could not be read at `path`, and was told.
+fn hides(path: &str, finding: &Finding) -> bool {
+    finding.path == path || path == "(file)" && finding.path == "business"
 }
 
 fn lay_file(layers: &mut Layers, sources: &ConfigSources) {

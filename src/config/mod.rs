@@ -29,10 +29,12 @@ mod nearest;
 mod optional;
 mod secrets;
 mod settings;
+mod speech;
 #[cfg(test)]
 mod tests;
 mod typed;
 
+pub use crate::engine::business::CalledNumber;
 pub use business::Business;
 pub use database_url::{DatabaseKind, DatabaseUrl};
 pub use environment::Environment;

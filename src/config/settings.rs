@@ -232,6 +232,8 @@ pub struct MediaSettings {
     pub max_message_bytes: usize,
     /// Without audio, before the socket is taken for dead.
     pub idle_timeout_ms: u32,
+    /// Of the ticks of live calls, before new calls are refused; 0: none is.
+    pub max_lateness_ms: u32,
 }
 
 /// `[recording]`: WAV files of calls.

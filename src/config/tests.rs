@@ -71,6 +71,12 @@ impl Start {
         self.errors().into_iter().map(|(path, _)| path).collect()
     }
 
+    /// Whether it would start with a warning about this setting.
+    fn warns_of(&self, path: &str) -> bool {
+        let (_, warnings) = self.load().unwrap_or_else(|findings| panic!("{findings:#?}"));
+        warnings.iter().any(|finding| finding.path == path)
+    }
+
     /// What the only error says to do.
     fn remedy(&self) -> String {
         let findings = self.load().err().unwrap_or_default();

@@ -35,8 +35,26 @@ fn read_sections(layers: &mut Layers) -> Config {
 fn read_businesses(layers: &mut Layers) -> Vec<(usize, Business)> {
     let shipped = Layers::shipped().businesses.pop().unwrap_or_default();
     let given = std::mem::take(&mut layers.businesses);
+    each_once(&given, layers);
     let read = |(index, entry)| Some((index, read_business(index, entry, &shipped, layers)?));
     given.into_iter().enumerate().filter_map(read).collect()
+}
+
+/// No two businesses have a name or a number in common, whatever else is wrong with them.
+fn each_once(given: &[Table], layers: &mut Layers) {
+    for (key, remedy) in
+        [("name", "give each business a name of its own"), ("number", "give each number, and \"*\", to one business")]
+    {
+        let value = |entry: &Table| Some(entry.get(key)?.as_str()?.trim().to_owned()).filter(|text| !text.is_empty());
+        for (index, entry) in given.iter().enumerate() {
+            let Some(own) = value(entry) else { continue };
+            if let Some(other) = given[..index].iter().position(|other| value(other).as_ref() == Some(&own)) {
+                let path = format!("business[{index}].{key}");
+                let problem = format!("is the {key} of business[{other}] too");
+                layers.findings.push(Finding::error(&path, layers.source(&path), problem, remedy));
+            }
+        }
+    }
 }
 
 fn read_business(index: usize, mut entry: Table, shipped: &Table, layers: &mut Layers) -> Option<Business> {

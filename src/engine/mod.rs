@@ -4,6 +4,7 @@
 //! replayed from a text file faster than it was spoken.
 #![warn(missing_docs)]
 
+pub mod admission;
 pub mod audio;
 pub mod business;
 pub mod call;

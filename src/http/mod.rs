@@ -6,12 +6,14 @@
 //! | `POST\|GET /twilio/status` | Twilio, when a call's status changes | 204 once the change is durable |
 //! | `POST /twilio/amd` | Twilio, who or what answered a call that we placed | 204 once that is durable |
 //! | `POST /twilio/stream-ended` | Twilio, the `<Connect action>` | TwiML: hang up, dial, apologise |
+//! | `POST /twilio/dial-ended` | Twilio, the `<Dial action>` of a transfer | TwiML: hang up, or say that nobody answered |
 //! | `POST /twilio/stream-status` | Twilio, the stream's callbacks | 204 |
 //! | `GET /twilio/media` | Twilio, the media socket ([`crate::transport::twilio_stream`]) | 101 |
 //! | `GET\|HEAD /health` | a supervisor: is the process alive? | 200 |
 //! | `GET\|HEAD /ready` | a balancer: send calls here? | 200 or 503, with each check |
 //! | `GET\|HEAD /metrics` | Prometheus | text format 0.0.4 |
 //! | `/api/v1/…` | operators and integrators ([`api`]) | JSON |
+//! | `GET\|HEAD /api/docs` | a person who wants to know it | a page |
 //!
 //! Everything under `/twilio` needs a valid signature, checked before anything is allocated for the call; everything
 //! under `/api/v1` a token.
@@ -40,10 +42,12 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(by_get_or_post("/twilio/status", [web::get(), web::post()].map(|route| route.to(webhooks::status))))
         .service(only("POST", "/twilio/amd").route(web::post().to(webhooks::amd)))
         .service(only("POST", "/twilio/stream-ended").route(web::post().to(webhooks::stream_ended)))
+        .service(only("POST", "/twilio/dial-ended").route(web::post().to(webhooks::dial_ended)))
         .service(only("POST", "/twilio/stream-status").route(web::post().to(webhooks::stream_status)))
         .service(by_get("/health", [web::get(), web::head()].map(|route| route.to(health::health))))
         .service(by_get("/ready", [web::get(), web::head()].map(|route| route.to(health::ready))))
         .service(by_get("/metrics", [web::get(), web::head()].map(|route| route.to(health::metrics))))
+        .configure(api::viewer::routes)
         .service(api::scope());
 }
 

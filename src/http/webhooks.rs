@@ -4,6 +4,7 @@
 //! who answers a number is read from memory, and a database that stalls costs it
 //! [`Webhooks::status_patience`] and no more.
 
+mod dial_ended;
 mod machine;
 mod request;
 
@@ -20,11 +21,12 @@ use crate::actors::call_registry::{AskFarewell, CallRegistry, CarrierEnded, Fare
 use crate::actors::call_status::{CallStatusActor, apply_status};
 use crate::actors::capacity::{Capacity, NoSlot};
 use crate::actors::dialler::{Dialler, JobInUrl};
+use crate::actors::lateness::Overload;
 use crate::actors::metered;
 use crate::clock;
 use crate::engine::business::Business;
 use crate::engine::call::Farewell;
-use crate::engine::ids::{BusinessId, CallSid};
+use crate::engine::ids::{AccountSid, BusinessId, CallSid};
 use crate::engine::status::{CallDirection, CallStatus, CarrierSource, StatusChange};
 use crate::engine::wire::auth::RequestAuth;
 use crate::engine::wire::token::{MediaClaims, MediaTokens, TOKEN_PARAMETER};
@@ -36,6 +38,7 @@ use crate::store::Store;
 use crate::telemetry::{Event, Refusal, Telemetry};
 
 use super::error::Refused;
+pub use dial_ended::dial_ended;
 use request::Signed;
 
 /// What the webhooks need.
@@ -44,6 +47,8 @@ pub struct Webhooks {
     pub businesses: Businesses,
     /// Twilio's signatures, and our own address.
     pub auth: RequestAuth,
+    /// Whose calls are answered; `None` while that is not configured.
+    pub account: Option<AccountSid>,
     /// The tokens of our media sockets.
     pub tokens: MediaTokens,
     /// The longest body.
@@ -60,6 +65,8 @@ pub struct Webhooks {
     pub dialler: Option<Dialler>,
     /// Whether the service takes no new calls any more.
     pub is_stopping: Arc<AtomicBool>,
+    /// Whether live calls are served late, so that no new ones are taken.
+    pub overload: Arc<Overload>,
     /// For reading how a call ended on another node.
     pub store: Store,
     /// Logs and figures.
@@ -76,6 +83,8 @@ const LOOK: u32 = 5;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// How long the second leg of a transfer may ring.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the caller and that leg may talk: as long as Twilio allows where nobody says anything.
+const TRANSFER_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
 
 /// An incoming call: who answers it?
 pub async fn voice(
@@ -89,37 +98,48 @@ pub async fn voice(
         service.telemetry.record(Event::CallRefused { why: Refusal::Draining });
         return Ok(signed.twiml(Twiml::apology()));
     }
+    // Its media stream would be refused for the same reason, in the middle of a call that was answered.
+    if service.account.as_ref().is_some_and(|ours| *ours != call.account_sid) {
+        let change = signed.identified(call.change(None, clock::wall_micros()));
+        refuse(&service, Refusal::OtherAccount, "twilio.account_sid is another account", change).await;
+        return Ok(signed.twiml(Twiml::apology()));
+    }
     if let Some(job) = signed.job() {
         return Ok(voice_of_job(&service, &signed, call, &job).await);
     }
     let businesses = service.businesses.now();
     let Some(business) = businesses.answering(call.to.number()) else {
-        service.telemetry.record(Event::CallRefused { why: Refusal::UnknownNumber });
-        let change = StatusChange {
-            status: CallStatus::Rejected,
-            source: CarrierSource::Refusal,
-            reason: Some("nobody is configured for the called number".to_owned()),
-            ..signed.identified(call.change(None, clock::wall_micros()))
-        };
-        note_status(&service, change).await;
+        let reason = "nobody is configured for the called number";
+        let change = signed.identified(call.change(None, clock::wall_micros()));
+        refuse(&service, Refusal::UnknownNumber, reason, change).await;
         let words = "We are sorry, this number is not in service. Goodbye.";
         return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
     };
+    let change = signed.identified(call.change(Some(business.id.clone()), clock::wall_micros()));
+    if service.overload.is_on() {
+        refuse(&service, Refusal::Overloaded, "live calls were served late already", change).await;
+        let words = "We are sorry, all our lines are busy. Please call again in a few minutes. Goodbye.";
+        return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
+    }
     if let Err(full) = reserve_slot(&service, &call, &business.id).await {
-        service.telemetry.record(Event::CallRefused { why: full.refusal() });
-        let change = StatusChange {
-            status: CallStatus::Rejected,
-            source: CarrierSource::Refusal,
-            reason: Some(full.reason().to_owned()),
-            ..signed.identified(call.change(Some(business.id.clone()), clock::wall_micros()))
-        };
-        note_status(&service, change).await;
+        refuse(&service, full.refusal(), full.reason(), change).await;
         let words = "We are sorry, all lines are busy at the moment. Please call again later. Goodbye.";
         return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
     }
-    let change = signed.identified(call.change(Some(business.id.clone()), clock::wall_micros()));
     note_status(&service, change).await;
     Ok(signed.twiml(connect(&service, &signed, &call, business)))
+}
+
+/// Counts a call that we don't take, and keeps that we don't.
+async fn refuse(service: &Webhooks, why: Refusal, reason: &str, change: StatusChange) {
+    service.telemetry.record(Event::CallRefused { why });
+    let change = StatusChange {
+        status: CallStatus::Rejected,
+        source: CarrierSource::Refusal,
+        reason: Some(reason.to_owned()),
+        ..change
+    };
+    note_status(service, change).await;
 }
 
 /// Somebody has answered a call that we placed. Its slot was taken before it was dialled.
@@ -225,14 +245,16 @@ pub async fn stream_ended(
     if let Some(change) = webhook.change(clock::wall_micros()) {
         note_status(&service, signed.identified(change)).await;
     }
-    let answer = match farewell(&service, &webhook.call_sid).await {
+    let is_over = webhook.status.is_some_and(|status| status.is_final());
+    let answer = match farewell(&service, &webhook.call_sid, is_over).await {
         Farewell::HangUp => Twiml::hang_up(),
         Farewell::Apologise => Twiml::apology(),
         Farewell::Dial(number) => Twiml::dial(&Dial {
             number: &number,
             caller_id: None,
             timeout: DIAL_TIMEOUT,
-            action: None,
+            time_limit: TRANSFER_LIMIT,
+            action: Some(&callback_url(&signed.url(&service.auth, "/twilio/dial-ended"))),
             status_callback: Some(&callback_url(&signed.url(&service.auth, "/twilio/status"))),
         }),
     };
@@ -240,8 +262,9 @@ pub async fn stream_ended(
 }
 
 /// How the call ended: here, else on another node. A call that nobody knows the end of was lost: we apologise.
-async fn farewell(service: &Webhooks, call: &CallSid) -> Farewell {
-    match metered::ask(&service.registry, AskFarewell(call.clone()), REGISTRY_ANSWERS_WITHIN).await {
+async fn farewell(service: &Webhooks, call: &CallSid, is_over: bool) -> Farewell {
+    let question = AskFarewell { call: call.clone(), is_over };
+    match metered::ask(&service.registry, question, REGISTRY_ANSWERS_WITHIN).await {
         Ok(FarewellOf::Ended(farewell)) => return farewell,
         Ok(FarewellOf::Alive) => return Farewell::Apologise, // the stream broke under a living call
         Ok(FarewellOf::Unknown) | Err(_) => {}

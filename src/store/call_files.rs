@@ -9,7 +9,8 @@
 //! | message | what a caller left: mono WAV, complete or absent | `messages/<call_sid>-<n>.wav` |
 //! | journal | each input of the call machine, one line each | `journals/<call_sid>.txt` |
 //!
-//! A recording is a valid WAV at any time: if the process is killed, at most its last two seconds are missing.
+//! A recording is a valid WAV at any time: if the process is killed, at most its last two and a half seconds are
+//! missing.
 //! Files have mode 0600, their directories 0700. A file that exists is never overwritten. A file that fails
 //! (full disk, missing directory) is given up: told once, its later frames counted as lost; the next call
 //! tries anew.

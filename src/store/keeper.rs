@@ -150,7 +150,7 @@ impl Keeper {
         answer.ok();
     }
 
-    /// Whether every table could be written to now: a server that only answers (it is read-only, or somebody
+    /// Whether every table of calls could be written to now: a server that only answers (it is read-only, or somebody
     /// holds a table's lock) is of no use. No row has an empty call sid.
     fn probe(&mut self) -> Result<(), Fault> {
         self.link.run_anyway(|conn| {

@@ -137,7 +137,8 @@ impl Store {
     /// 1970-01-01 UTC) on the node called `node`: whether it is the first to do so, on any node. While the
     /// database is away the claim holds on this node alone.
     ///
-    /// Takes no longer than the settings' patience, and one sync of the spool if the database is away.
+    /// Claims are made one after the other: each takes no longer than the settings' patience, and one sync of the
+    /// spool if the database is away, but many at once wait for those before them.
     pub fn claim_media(&self, call: &CallSid, node: &str, at: i64) -> Result<bool, StoreError> {
         self.open.claims.claim(&self.shared, MediaClaim { call: call.clone(), node: node.to_owned(), at })
     }

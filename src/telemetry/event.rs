@@ -19,6 +19,11 @@ pub enum Event<'a> {
     },
     /// The service has been told to stop.
     ServiceStopping,
+    /// The service has stopped, and something of its calls was not on the disk in time.
+    NotAllSaved {
+        /// `records`: turns, timelines, ends; `files`: recordings, messages, journals.
+        what: &'static str,
+    },
     /// The configuration holds something that works but is probably not meant.
     ConfigWarning {
         /// The setting, what it does and what to do instead.
@@ -47,6 +52,10 @@ pub enum Event<'a> {
         /// Why.
         why: Refusal,
     },
+    /// A thread's ticks have become too late for more calls.
+    ThreadLate,
+    /// … and are in time again.
+    ThreadInTime,
     /// A webhook was answered.
     WebhookAnswered {
         /// The path.
@@ -252,6 +261,8 @@ pub enum Refusal {
     BadSignature,
     /// Nobody is configured for the number called.
     UnknownNumber,
+    /// A voice webhook or a media stream of an account that is not the configured one.
+    OtherAccount,
     /// A media socket that did not present its token in time.
     StartTimeout,
     /// A media socket whose token is not valid for its call.
@@ -260,6 +271,8 @@ pub enum Refusal {
     SecondSocket,
     /// The service is stopping.
     Draining,
+    /// Live calls are served late already.
+    Overloaded,
     /// As many calls are alive as may be.
     Full,
     /// As many calls of the business.

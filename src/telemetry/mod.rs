@@ -23,7 +23,7 @@ mod tests;
 
 pub use event::{Event, Refusal};
 pub use log::{LogFormat, LogGuard, LogLevel};
-pub use metrics::{CONTENT_TYPE, MailboxMeter};
+pub use metrics::{CONTENT_TYPE, MailboxMeter, ThreadMeter};
 
 use log::{Captured, Limiter};
 use metrics::Metrics;
@@ -82,6 +82,11 @@ impl Telemetry {
     /// The meter of the mailboxes of this kind of actor; the same for every caller.
     pub fn mailbox(&self, kind: &'static str) -> Arc<MailboxMeter> {
         self.0.metrics.mailbox(kind)
+    }
+
+    /// The meter of a thread that carries calls; each makes its own.
+    pub fn thread_meter(&self) -> ThreadMeter {
+        self.0.metrics.thread_meter()
     }
 
     /// The metrics in Prometheus's text format 0.0.4, to be served as [`CONTENT_TYPE`].

@@ -59,6 +59,7 @@ fn faults<'a>(call: &'a CallSid, error: &'a str) -> Vec<Event<'a>> {
         Event::ConfigWarning { finding: error },
         Event::CallRefused { why: Refusal::BadSignature },
         Event::CallRefused { why: Refusal::Draining },
+        Event::CallRefused { why: Refusal::Overloaded },
         Event::WebhookAnswered { endpoint: "/twilio/voice", status: 500, took: Duration::ZERO },
         Event::SpoolFailed { error },
         Event::SpoolRejected { error },
@@ -99,7 +100,7 @@ fn what_goes_wrong_is_said_once_and_counted_each_time() {
         faults(&call, "no").into_iter().skip(1).for_each(|fault| telemetry.record(fault));
     }
     let logged = telemetry.logged();
-    assert_eq!(logged.len(), 11, "all but the refusal while draining: {logged:#?}");
+    assert_eq!(logged.len(), 12, "all but the refusal while draining: {logged:#?}");
     assert!(logged.iter().all(|line| line.starts_with("WARN") || line.starts_with("ERRO")));
     assert_eq!(metric(&telemetry.render(), "trunkline_agent_losses_total{agent=\"openai\",loss=\"dropped\"}"), 100.0);
     assert_eq!(metric(&telemetry.render(), "trunkline_calls_refused_total{reason=\"draining\"}"), 100.0);
@@ -199,6 +200,8 @@ fn more_calls_make_no_more_time_series() {
 fn a_mailbox_is_metered_by_kind_of_actor() {
     let telemetry = Telemetry::silent();
     let meter = telemetry.mailbox("call");
+    (0..3).for_each(|_| meter.actor_started());
+    meter.actor_ended();
     for _ in 0..3 {
         telemetry.mailbox("call").enqueued();
     }
@@ -208,6 +211,7 @@ fn a_mailbox_is_metered_by_kind_of_actor() {
     assert_eq!(meter.depth(), 1);
     let page = telemetry.render();
     for (series, value) in [
+        ("trunkline_actors_alive{actor=\"call\"}", 2.0),
         ("trunkline_mailbox_depth{actor=\"call\"}", 1.0),
         ("trunkline_mailbox_handled_total{actor=\"call\"}", 1.0),
         ("trunkline_mailbox_refused_total{actor=\"call\"}", 1.0),
@@ -217,6 +221,34 @@ fn a_mailbox_is_metered_by_kind_of_actor() {
     ] {
         assert_eq!(metric(&page, series), value, "{series}");
     }
+}
+
+#[test]
+fn ticks_are_counted_once_they_are_flushed_and_late_threads_while_they_are_late() {
+    let telemetry = Telemetry::silent();
+    let meter = telemetry.thread_meter();
+    meter.ticked(Duration::from_micros(400));
+    meter.ticked(Duration::from_micros(16_500));
+    assert_eq!(metric(&telemetry.render(), "trunkline_tick_lateness_seconds_count"), 0.0);
+    meter.flush();
+    let mut other = telemetry.thread_meter();
+    other.tasks_alive(3);
+    other.tasks_alive(2);
+    telemetry.record(Event::ThreadLate);
+    let page = telemetry.render();
+    for (series, value) in [
+        ("trunkline_tick_lateness_seconds_count", 2.0),
+        ("trunkline_tick_lateness_seconds_bucket{le=\"0.015\"}", 1.0),
+        ("trunkline_tick_lateness_seconds_bucket{le=\"0.02\"}", 2.0),
+        ("trunkline_late_threads", 1.0),
+        ("trunkline_tasks_alive", 2.0),
+    ] {
+        assert_eq!(metric(&page, series), value, "{series}");
+    }
+    telemetry.record(Event::ThreadInTime);
+    drop(other);
+    let page = telemetry.render();
+    assert_eq!((metric(&page, "trunkline_late_threads"), metric(&page, "trunkline_tasks_alive")), (0.0, 0.0));
 }
 
 #[test]

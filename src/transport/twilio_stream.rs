@@ -1,16 +1,20 @@
 //! Twilio Media Streams: the WebSocket of one call.
 //!
 //! [`accept`] answers the upgrade, if it is signed. The actor of the socket stays thin, since the HTTP server
-//! polls it and it freezes, timers and all, when its peer stops reading: bytes in, bytes out, a bounded
-//! mailbox. The call lives beside it, in its own actor.
+//! polls it and it freezes, timers and all, when its peer stops reading: it reads what comes. The call lives
+//! beside it, in its own actor, and writes into a bounded `outbox` that goes out behind the actor's back; frames
+//! pass in both directions without an envelope.
 //!
 //! A socket's life: `connected`, then `start` within the time limit, with the token from our own TwiML. Token
-//! valid, call reserved in the directory, token claimed for all nodes: the call starts. Frames that come in
-//! the meantime are kept.
+//! valid, call reserved in the directory, token claimed for all nodes: the call starts. Frames and keys that
+//! come in the meantime are kept.
 
+mod body;
 mod door;
-mod port;
+mod outbox;
 
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -18,29 +22,31 @@ use actix_http::ws::{Codec, Item, ProtocolError};
 use actix_web::error::ErrorForbidden;
 use actix_web::http::header::SEC_WEBSOCKET_PROTOCOL;
 use actix_web::{HttpRequest, HttpResponse, web};
-use actix_web_actors::ws::{CloseCode, CloseReason, Message as Frame, WebsocketContext, WsResponseBuilder};
+use actix_web_actors::ws::{CloseCode, CloseReason, Message as Frame, WebsocketContext, handshake_with_protocols};
+use tokio::sync::oneshot;
 
-use crate::actors::call::{CallActor, CallerAudio, DtmfPressed, MarkHeard, MediaClosed};
-use crate::actors::metered::offer;
+use crate::actors::call::{AnsweredCall, CallActor, CallerAudio, DtmfPressed, MarkHeard, MediaClosed, StreamEnd};
 use crate::engine::audio::g711::decode_ulaw;
-use crate::engine::audio::{FRAME_MS, Framer, Hz8k};
+use crate::engine::audio::{FRAME_MS, Framer, Hz8k, Rate};
+use crate::engine::ids::{Digit, Mark};
 use crate::engine::wire::auth::RequestTarget;
 use crate::engine::wire::media_stream::{
-    AUDIO_BUFFER, AudioBuffer, MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES, Received, Sequence, SequenceCheck,
-    StreamDecodeError, StreamEncoder, StreamMessage, StreamStart, Track, decode,
+    AUDIO_BUFFER, AudioBuffer, MAX_MESSAGE_BYTES, Received, Sequence, SequenceCheck, StreamDecodeError, StreamEncoder,
+    StreamMessage, StreamStart, Track, decode,
 };
 use crate::engine::wire::signature::Payload;
 use crate::telemetry::{Event, Refusal};
 
+use body::{FromCarrier, ToCarrier};
 pub use door::{Admission, Claim, ClaimCall, FindNotes, MakePlan, StreamDoor};
-use port::{StreamPort, ToCarrier};
+use outbox::{Outbox, StreamPort};
 
 /// The only WebSocket subprotocol that Twilio names.
 const SUBPROTOCOL: &str = "audio.twilio.com";
-/// How many messages of the call may wait for the socket: 1.3 s of frames.
-const OUTBOX: usize = 64;
 /// How much of the caller is kept while the call is being admitted: 5 s.
 const EARLY_FRAMES: usize = 250;
+/// … and so many keys: more than anybody presses in that time.
+const EARLY_KEYS: usize = 50;
 /// In how many pieces one message may come.
 const MOST_FRAGMENTS: usize = 64;
 /// How many messages that make no sense are borne before the socket is closed.
@@ -67,18 +73,25 @@ pub async fn accept(
         return Ok(HttpResponse::BadRequest().body(format!("the only subprotocol here is {SUBPROTOCOL}")));
     }
     let codec = Codec::new().max_size(door.max_message_bytes.min(MAX_MESSAGE_BYTES));
-    let stream = TwilioStream::new(door.into_inner());
-    match offered {
-        Some(_) => WsResponseBuilder::new(stream, &request, body).codec(codec).protocols(&[SUBPROTOCOL]).start(),
-        None => WsResponseBuilder::new(stream, &request, body).codec(codec).start(),
-    }
+    let mut response = handshake_with_protocols(&request, &[SUBPROTOCOL])?;
+    let outbox = Outbox::default();
+    let stream = TwilioStream::new(door.into_inner(), outbox.clone());
+    let socket = Box::pin(WebsocketContext::with_codec(stream, FromCarrier(body), codec));
+    Ok(response.streaming(ToCarrier { socket, outbox }))
+}
+
+thread_local! {
+    /// Where the audio of the message is put that is being read.
+    static AUDIO: RefCell<AudioBuffer> = const { RefCell::new(AUDIO_BUFFER) };
 }
 
 /// The actor of one media socket.
 pub struct TwilioStream {
     door: Arc<StreamDoor>,
     state: State,
-    encoder: Option<StreamEncoder>,
+    /// How the stream is over, if it is: lost, until the carrier says that it is over. Outlives the socket.
+    end: Rc<Cell<StreamEnd>>,
+    outbox: Outbox,
     framer: Framer<Hz8k>,
     sequence: SequenceCheck,
     fragments: Vec<u8>,
@@ -86,16 +99,15 @@ pub struct TwilioStream {
     faults: u64,
     senseless: u64,
     refused_frames: u64,
-    message: String,
 }
 
 enum State {
     /// `start` has not come yet.
     Waiting,
     /// The call is being reserved and claimed.
-    Admitting { early: Vec<CallerAudio<Hz8k>> },
+    Admitting { early: Vec<CallerAudio<Hz8k>>, keys: Vec<Digit> },
     /// The call is alive.
-    Live { call: Addr<CallActor<Hz8k>> },
+    Live { call: AnsweredCall<Hz8k> },
     /// Nothing more is taken.
     Closed,
 }
@@ -103,11 +115,12 @@ enum State {
 type Ctx = WebsocketContext<TwilioStream>;
 
 impl TwilioStream {
-    fn new(door: Arc<StreamDoor>) -> Self {
+    fn new(door: Arc<StreamDoor>, outbox: Outbox) -> Self {
         Self {
             door,
             state: State::Waiting,
-            encoder: None,
+            end: Rc::new(Cell::new(StreamEnd::Lost)),
+            outbox,
             framer: Framer::default(),
             sequence: SequenceCheck::default(),
             fragments: Vec::new(),
@@ -115,13 +128,15 @@ impl TwilioStream {
             faults: 0,
             senseless: 0,
             refused_frames: 0,
-            message: String::new(),
         }
     }
 
     fn read(&mut self, text: &str, ctx: &mut Ctx) {
-        let mut audio: AudioBuffer = AUDIO_BUFFER;
-        let Received { sequence, message } = match decode(text, &mut audio) {
+        AUDIO.with_borrow_mut(|audio| self.read_into(audio, text, ctx));
+    }
+
+    fn read_into(&mut self, audio: &mut AudioBuffer, text: &str, ctx: &mut Ctx) {
+        let Received { sequence, message } = match decode(text, audio) {
             Ok(received) => received,
             Err(StreamDecodeError::Refused(_)) if matches!(self.state, State::Waiting) => {
                 return self.refuse(Refusal::BadToken, ctx);
@@ -141,12 +156,15 @@ impl TwilioStream {
             }
             StreamMessage::Media(_) => self.fault("outbound_track", ctx),
             StreamMessage::Mark { name } => match name.parse() {
-                Ok(mark) => self.tell(MarkHeard(mark)),
+                Ok(mark) => self.mark(mark),
                 Err(_) => self.fault("unknown_mark", ctx),
             },
-            StreamMessage::Dtmf { digit } => self.tell(DtmfPressed(digit)),
+            StreamMessage::Dtmf { digit } => self.press(digit, ctx),
             StreamMessage::Start(start) => self.start(*start, ctx),
-            StreamMessage::Stop => self.close(CloseCode::Normal, "the call is over", ctx),
+            StreamMessage::Stop => {
+                self.end.set(StreamEnd::CallerLeft);
+                self.close(CloseCode::Normal, "the call is over", ctx);
+            }
             StreamMessage::Connected { .. } => {}
             StreamMessage::Unknown { .. } => self.fault("unknown_event", ctx),
         }
@@ -162,34 +180,37 @@ impl TwilioStream {
             Ok(admission) => admission,
             Err(why) => return self.refuse(why, ctx),
         };
-        self.encoder = Some(StreamEncoder::new(&start.stream_sid));
-        self.state = State::Admitting { early: Vec::new() };
-        let (door, stream) = (Arc::clone(&self.door), ctx.address());
+        self.state = State::Admitting { early: Vec::new(), keys: Vec::new() };
+        let port = StreamPort::new(StreamEncoder::new(&start.stream_sid), self.outbox.clone(), ctx.address());
+        let (door, end, (admitted, wait)) = (Arc::clone(&self.door), Rc::clone(&self.end), oneshot::channel());
         // Not a future of this socket's: once the call is claimed it is a call, and its end is told, even if the
         // caller has left by then.
         actix_rt::spawn(async move {
-            let reservation = match door.reserve(&admission).await {
-                Ok(reservation) => reservation,
-                Err(why) => return stream.do_send(Admitted(Err(why))),
+            let call = match door.reserve(&admission).await {
+                Ok(reservation) => {
+                    let admission = door.informed(admission).await;
+                    Ok(CallActor::answer((door.plan)(admission, reservation, Box::new(port))))
+                }
+                Err(why) => Err(why),
             };
-            let admission = door.informed(admission).await;
-            let port = StreamPort::new(stream.clone());
-            let call = CallActor::answer((door.plan)(admission, reservation, Box::new(port)));
-            if stream.send(Admitted(Ok(call.clone()))).await.is_err() {
-                call.do_send(MediaClosed { faults: 0, refused_frames: 0 });
+            if let Err(Ok(call)) = admitted.send(call) {
+                call.address.do_send(MediaClosed { end: end.get(), faults: 0, refused_frames: 0 });
             }
         });
+        ctx.spawn(wait.into_actor(self).map(|admitted, stream, ctx| match admitted {
+            Ok(Ok(call)) => stream.begin(call),
+            Ok(Err(why)) => stream.refuse(why, ctx),
+            Err(_) => stream.close(CloseCode::Error, "the call could not begin", ctx),
+        }));
     }
 
-    fn begin(&mut self, call: Addr<CallActor<Hz8k>>) {
-        match std::mem::replace(&mut self.state, State::Live { call: call.clone() }) {
-            State::Admitting { early } => {
-                for audio in early {
-                    call.do_send(audio); // a few, once: they are the caller's first words
-                }
+    fn begin(&mut self, call: AnsweredCall<Hz8k>) {
+        if let State::Admitting { early, keys } = &mut self.state {
+            call.line.begin_with(std::mem::take(early));
+            for digit in keys.drain(..) {
+                call.address.do_send(DtmfPressed(digit));
             }
-            State::Waiting | State::Live { .. } => {}
-            State::Closed => self.leave(),
+            self.state = State::Live { call };
         }
     }
 
@@ -204,29 +225,37 @@ impl TwilioStream {
         if matches!(self.state, State::Waiting) {
             return self.fault("media_before_start", ctx);
         }
-        let mut samples = [0_i16; MAX_PAYLOAD_BYTES];
-        let samples = &mut samples[..payload.len()];
-        decode_ulaw(payload, samples);
         let (state, refused) = (&mut self.state, &mut self.refused_frames);
-        self.framer.push(samples, |frame| {
-            let audio = CallerAudio { frame: *frame, carrier_ms };
-            carrier_ms = carrier_ms.map(|millis| millis + u64::from(FRAME_MS));
-            match state {
-                State::Live { call } => *refused += u64::from(!offer(call, audio)),
-                State::Admitting { early } if early.len() < EARLY_FRAMES => early.push(audio),
-                State::Admitting { .. } => *refused += 1,
-                State::Waiting | State::Closed => {}
-            }
-        });
+        for mulaw in payload.chunks(Hz8k::FRAME_SAMPLES) {
+            let mut samples = [0; Hz8k::FRAME_SAMPLES];
+            decode_ulaw(mulaw, &mut samples);
+            self.framer.push(&samples[..mulaw.len()], |frame| {
+                let audio = CallerAudio { frame: *frame, carrier_ms };
+                carrier_ms = carrier_ms.map(|millis| millis + u64::from(FRAME_MS));
+                match state {
+                    State::Live { call } => *refused += u64::from(!call.line.offer(audio)),
+                    State::Admitting { early, .. } if early.len() < EARLY_FRAMES => early.push(audio),
+                    State::Admitting { .. } => *refused += 1,
+                    State::Waiting | State::Closed => {}
+                }
+            });
+        }
     }
 
-    fn tell<M>(&mut self, message: M)
-    where
-        M: Message<Result = ()> + Send + 'static,
-        CallActor<Hz8k>: Handler<M>,
-    {
+    fn press(&mut self, digit: Digit, ctx: &mut Ctx) {
+        match &mut self.state {
+            State::Live { call } => call.address.do_send(DtmfPressed(digit)),
+            State::Admitting { keys, .. } if keys.len() < EARLY_KEYS => keys.push(digit),
+            State::Admitting { .. } => self.fault("too_many_keys", ctx),
+            State::Waiting => self.fault("key_before_start", ctx),
+            State::Closed => {}
+        }
+    }
+
+    /// Before the call is there, nothing of it can have been heard.
+    fn mark(&self, mark: Mark) {
         if let State::Live { call } = &self.state {
-            call.do_send(message);
+            call.address.do_send(MarkHeard(mark));
         }
     }
 
@@ -252,7 +281,8 @@ impl TwilioStream {
             self.fragment_count = 0;
         }
         self.fragment_count += 1;
-        if self.fragment_count > MOST_FRAGMENTS || self.fragments.len() + bytes.len() > MAX_MESSAGE_BYTES {
+        let longest = self.door.max_message_bytes.min(MAX_MESSAGE_BYTES);
+        if self.fragment_count > MOST_FRAGMENTS || self.fragments.len() + bytes.len() > longest {
             self.fragments.clear();
             self.fault("oversized", ctx);
             return self.close(CloseCode::Size, "the message is too long", ctx);
@@ -277,8 +307,10 @@ impl TwilioStream {
 
     /// Tells the call, once, that its stream is over.
     fn leave(&mut self) {
+        self.outbox.close();
         if let State::Live { call } = std::mem::replace(&mut self.state, State::Closed) {
-            call.do_send(MediaClosed { faults: self.faults, refused_frames: self.refused_frames });
+            let (end, faults, refused_frames) = (self.end.get(), self.faults, self.refused_frames);
+            call.address.do_send(MediaClosed { end, faults, refused_frames });
         }
     }
 }
@@ -299,7 +331,6 @@ impl Actor for TwilioStream {
     type Context = Ctx;
 
     fn started(&mut self, ctx: &mut Ctx) {
-        ctx.set_mailbox_capacity(OUTBOX);
         ctx.run_later(self.door.start_timeout, |stream, ctx| {
             if matches!(stream.state, State::Waiting) {
                 stream.refuse(Refusal::StartTimeout, ctx);
@@ -320,7 +351,12 @@ impl StreamHandler<Result<Frame, ProtocolError>> for TwilioStream {
             Ok(Frame::Continuation(item)) => self.fragment(item, ctx),
             Ok(Frame::Ping(bytes)) => ctx.pong(&bytes),
             Ok(Frame::Pong(_) | Frame::Nop) => {}
-            Ok(Frame::Close(_)) => self.close(CloseCode::Normal, "", ctx),
+            Ok(Frame::Close(reason)) => {
+                if reason.is_some_and(|reason| reason.code == CloseCode::Normal) {
+                    self.end.set(StreamEnd::CallerLeft);
+                }
+                self.close(CloseCode::Normal, "", ctx);
+            }
             Err(ProtocolError::Overflow) => {
                 self.fault("oversized", ctx);
                 self.close(CloseCode::Size, "the message is too long", ctx);
@@ -333,37 +369,16 @@ impl StreamHandler<Result<Frame, ProtocolError>> for TwilioStream {
     }
 }
 
-/// Whether the call begins: it was reserved and claimed, or refused.
+/// The call wants its stream closed.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Admitted(Result<Addr<CallActor<Hz8k>>, Refusal>);
+struct CloseStream;
 
-impl Handler<Admitted> for TwilioStream {
+impl Handler<CloseStream> for TwilioStream {
     type Result = ();
 
-    fn handle(&mut self, Admitted(admitted): Admitted, ctx: &mut Ctx) {
-        match admitted {
-            Ok(call) => self.begin(call),
-            Err(why) => self.refuse(why, ctx),
-        }
-    }
-}
-
-impl Handler<ToCarrier> for TwilioStream {
-    type Result = ();
-
-    fn handle(&mut self, message: ToCarrier, ctx: &mut Ctx) {
-        let Some(encoder) = self.encoder.as_ref().filter(|_| !matches!(self.state, State::Closed)) else { return };
-        self.message.clear();
-        match message {
-            ToCarrier::Frame(mulaw) => encoder.media(&mulaw, &mut self.message),
-            ToCarrier::Mark(mark) => encoder.mark(&mark.to_string(), &mut self.message),
-            ToCarrier::Clear => encoder.clear(&mut self.message),
-            ToCarrier::Close => {
-                self.state = State::Closed; // the call knows: it asked for it
-                return self.close(CloseCode::Normal, "the call is over", ctx);
-            }
-        }
-        ctx.text(self.message.as_str());
+    fn handle(&mut self, CloseStream: CloseStream, ctx: &mut Ctx) {
+        self.state = State::Closed; // the call knows: it asked for it
+        self.close(CloseCode::Normal, "the call is over", ctx);
     }
 }

@@ -160,6 +160,38 @@ async fn a_vendor_that_stalls_in_the_middle_of_a_sentence_is_replaced_whether_th
 }
 
 #[tokio::test]
+async fn a_vendor_that_stalls_in_a_sentence_and_cannot_be_reached_again_is_apologised_for_within_ten_seconds() {
+    let stalls = Answer::saying("We open at nine in the morning.").then(3, Then::Stall);
+    let mute = SessionScript { mute: true, ..SessionScript::default() };
+    let script = Script {
+        sessions: vec![SessionScript::default(), mute],
+        answers: vec![Answer::saying(GREETING), stalls],
+        listens: true,
+        ..Script::default()
+    };
+    let fake = FakeOpenAi::start(script).await;
+    let service = Service::start(&fake.url, |_| {});
+    let call = asks(&service).await;
+    let ended = service.until_ended(call).await;
+    let apology = assert_apology(&ended);
+    let broken_off = ended.turns_of(Speaker::Agent)[1];
+    let silent_for = apology.saturating_sub(Duration::from_millis(broken_off.ended_ms.into()));
+    println!("stalled in a sentence for good: the apology began after {silent_for:.1?}");
+    assert!(silent_for <= APOLOGY_WITHIN, "{}", ended.journal);
+    assert_eq!(counts(&ended, Phrase::Filler), 1, "{}", ended.journal);
+}
+
+#[tokio::test]
+async fn a_vendor_that_calls_nothing_but_tools_is_covered_for_and_given_up() {
+    let calls = Answer { texts: Vec::new(), ..Answer::default() }.calling("open_the_door", "{}");
+    let (ended, fake) = with_answers(vec![calls], None, steep).await;
+    assert_apology(&ended);
+    assert_eq!(counts(&ended, Phrase::Filler), 1, "{}", ended.journal);
+    let asked = fake.sessions()[0].heard_of("response.create").len();
+    assert!(asked <= 7, "{asked} requests\n{}", ended.journal);
+}
+
+#[tokio::test]
 async fn a_session_that_breaks_in_the_middle_of_a_sentence_is_replaced_and_knows_what_was_said() {
     let breaks = Answer::saying("We open at nine in the morning.").then(3, Then::Drop);
     let (ended, fake) = with_answers(vec![breaks, Answer::saying(SORRY)], Some(SORRY), |_| {}).await;

@@ -72,9 +72,9 @@ fn a_business_sees_its_own_campaigns_and_no_other(database: Database) {
         let made = desk.make(json!({ "start": false }), 2).await;
         let path = format!("/campaigns/{}", made["id"].as_str().unwrap());
         let token = json!({ "name": "florist", "scope": "business", "business": "Florist" });
-        let theirs = desk.api("POST", "/tokens", Some(token)).await.json()["token"].as_str().unwrap().to_owned();
+        let theirs = desk.api("POST", "/tokens", Some(token)).await.json()["text"].as_str().unwrap().to_owned();
         let viewer = json!({ "name": "viewer", "scope": "viewer" });
-        let viewer = desk.api("POST", "/tokens", Some(viewer)).await.json()["token"].as_str().unwrap().to_owned();
+        let viewer = desk.api("POST", "/tokens", Some(viewer)).await.json()["text"].as_str().unwrap().to_owned();
         for (method, path) in [
             ("GET", path.clone()),
             ("GET", format!("{path}/leads")),

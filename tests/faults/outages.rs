@@ -164,6 +164,22 @@ fn what_neither_database_nor_disk_takes_is_refused(database: Database, outage: O
     });
 }
 
+#[test]
+fn a_stop_that_can_not_save_everything_says_so() {
+    let database = Database::sqlite();
+    runtime().block_on(async {
+        let mut service = on(&database);
+        let stall = database.stall();
+        std::fs::rename(service.config.spool_dir(), service.folder.path().join("elsewhere")).unwrap();
+        converse(&service.carrier).await.hang_up().await.unwrap();
+        assert!(!service.stops().await, "neither the database nor the disk took what was said");
+        let lines = service.telemetry.logged();
+        let line = "ERRO stopped before everything that calls said was on the disk what=records";
+        assert!(lines.iter().any(|other| other == line), "{lines:?}");
+        drop(stall);
+    });
+}
+
 /// The address alone is wrong: nobody is there, and somebody may come.
 #[test]
 fn nobody_at_the_databases_address_is_no_reason_not_to_start() {

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use trunkline::cli::demo::twilio::{fresh_sid, sign};
 use url::form_urlencoded;
 
-use crate::service::{CALLED, CALLER, PUBLIC_URL, Service, auth_token};
+use crate::service::{ACCOUNT, CALLED, CALLER, PUBLIC_URL, Service, auth_token};
 
 /// How long an answer is waited for before the test fails.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -221,7 +221,7 @@ impl Caller {
     /// The fields that every webhook of the call has, and these.
     pub fn fields(&self, status: &str, more: &[(&str, &str)]) -> Vec<(String, String)> {
         let own = [
-            ("AccountSid", "AC00112233445566778899aabbccddeeff"),
+            ("AccountSid", ACCOUNT),
             ("ApiVersion", "2010-04-01"),
             ("CallSid", &self.call_sid),
             ("CallStatus", status),
@@ -242,6 +242,12 @@ impl Caller {
         let mut fields = self.fields(status, &[("Timestamp", "Tue, 03 Nov 2020 10:15:30 +0000")]);
         fields.extend(more.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
         Request::form("/twilio/status", &fields)
+    }
+
+    /// What the carrier asks after a transfer whose second leg ended so.
+    pub fn dial_ended(&self, status: &str, leg: &str, dialled: &str) -> Request {
+        let more = [("DialCallSid", leg), ("DialCallStatus", dialled), ("DialCallDuration", "0")];
+        Request::form("/twilio/dial-ended", &self.fields(status, &more))
     }
 
     pub fn amd(&self, answered_by: &str, millis: &str) -> Request {

@@ -64,6 +64,8 @@ impl Service {
         config.http.public_url = Some(PUBLIC_URL.parse().unwrap());
         config.http.workers = 1;
         config.http.drain_ms = 0;
+        // On a machine that builds something else meanwhile every call is late now and then.
+        config.media.max_lateness_ms = 0;
         config.twilio.account_sid = Some(account.parse().unwrap());
         config.twilio.auth_token = Some(token.clone().into());
         config.journal.enabled = true;

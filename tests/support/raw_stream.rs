@@ -26,6 +26,20 @@ impl RawStream {
         Self(client_async(request, connection).await.unwrap().0)
     }
 
+    /// Sends one text message.
+    #[allow(dead_code, reason = "each test binary uses its own part")]
+    pub async fn says(&mut self, text: String) {
+        self.0.send(Message::text(text)).await.unwrap();
+    }
+
+    /// The socket itself, on which whoever takes it speaks WebSocket byte by byte.
+    #[allow(dead_code, reason = "each test binary uses its own part")]
+    pub fn into_socket(self) -> std::net::TcpStream {
+        let socket = self.0.into_inner().into_std().unwrap();
+        socket.set_nonblocking(false).unwrap();
+        socket
+    }
+
     /// Sends one text message in so many frames, with a ping between.
     pub async fn in_fragments(&mut self, text: &str, pieces: usize) {
         let pieces: Vec<&[u8]> = text.as_bytes().chunks(text.len().div_ceil(pieces)).collect();
@@ -33,6 +47,14 @@ impl RawStream {
             self.frame(piece, number == 0, number + 1 == pieces.len()).await;
             self.0.send(Message::Ping(Default::default())).await.unwrap();
         }
+    }
+
+    /// Sends these messages so that they arrive together.
+    pub async fn at_once(&mut self, texts: &[String]) {
+        for text in texts {
+            self.0.feed(Message::text(text.as_str())).await.unwrap();
+        }
+        self.0.flush().await.unwrap();
     }
 
     /// Sends frames of one message that does not end, until it is refused.

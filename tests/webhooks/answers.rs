@@ -75,6 +75,39 @@ async fn an_unknown_number_is_told_so_and_remembered() {
 }
 
 #[tokio::test]
+async fn a_call_of_another_account_is_refused_before_it_is_connected() {
+    let other = "AC99999999999999999999999999999999";
+    let service = service(|config| config.twilio.account_sid = Some(other.parse().unwrap()));
+    let caller = Caller::new();
+    assert_twiml(&service.webhook(caller.voice()).await, &golden("apology", ""));
+    assert_eq!(service.figure("calls_refused_total{reason=\"other_account\"}"), 1.0);
+    assert_eq!(service.store().call(&caller.sid()).unwrap().unwrap().status.as_str(), "rejected");
+}
+
+#[tokio::test]
+async fn a_caller_whom_nobody_answers_after_a_transfer_is_told_so() {
+    let service = service(|_| {});
+    for (dialled, twiml) in [
+        ("completed", "hangup"),
+        ("answered", "hangup"),
+        ("busy", "dial_unanswered"),
+        ("no-answer", "dial_unanswered"),
+        ("failed", "dial_unanswered"),
+        ("canceled", "dial_unanswered"),
+    ] {
+        let (caller, leg) = (Caller::new(), Caller::new());
+        let answer = service.webhook(caller.dial_ended("in-progress", &leg.call_sid, dialled)).await;
+        assert_twiml(&answer, &golden(twiml, ""));
+        let ended = service.store().call(&leg.sid()).unwrap().unwrap();
+        assert_eq!(ended.status.as_str(), if dialled == "answered" { "completed" } else { dialled });
+        assert_eq!(ended.parent_call_sid.unwrap().value, caller.sid());
+        let history = service.store().status_history(&caller.sid()).unwrap();
+        let reason = format!("transfer: {}", ended.status);
+        assert!(history.iter().any(|change| change.reason.as_deref() == Some(&reason)), "{history:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_call_to_no_number_is_told_so_too() {
     let service = service(|config| config.business = vec![business("Bakery", "+14155550101")]);
     for to in ["sip:desk@example.com", "client:alice"] {

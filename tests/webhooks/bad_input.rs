@@ -8,11 +8,13 @@ use crate::http_service::{Asked, Caller, Http, Request};
 use crate::service;
 use crate::service::PUBLIC_URL;
 
-const ROUTES: [&str; 4] = ["/twilio/voice", "/twilio/status", "/twilio/stream-ended", "/twilio/stream-status"];
+const ROUTES: [&str; 5] =
+    ["/twilio/voice", "/twilio/status", "/twilio/stream-ended", "/twilio/stream-status", "/twilio/dial-ended"];
 
 /// A good webhook of this route, but for one field.
 fn spoilt(route: &str, field: &str, value: Option<&str>) -> Request {
-    let mut fields = Caller::new().fields("in-progress", &[("StreamEvent", "stream-stopped")]);
+    let more = [("StreamEvent", "stream-stopped"), ("DialCallStatus", "busy")];
+    let mut fields = Caller::new().fields("in-progress", &more);
     fields.retain(|(name, _)| name != field);
     fields.extend(value.map(|value| (field.to_owned(), value.to_owned())));
     Request::form(route, &fields)
@@ -21,7 +23,7 @@ fn spoilt(route: &str, field: &str, value: Option<&str>) -> Request {
 #[tokio::test]
 async fn the_field_that_makes_no_sense_is_named() {
     let service = service(|_| {});
-    let [voice, status, ended, stream] = ROUTES;
+    let [voice, status, ended, stream, dialled] = ROUTES;
     let long = "9".repeat(5_000);
     let cases = [
         (voice, "CallSid", None),
@@ -49,6 +51,11 @@ async fn the_field_that_makes_no_sense_is_named() {
         (ended, "StreamSid", Some("MZ")),
         (stream, "StreamEvent", None),
         (stream, "StreamEvent", Some("stream-exploded")),
+        (dialled, "CallSid", None),
+        (dialled, "DialCallStatus", None),
+        (dialled, "DialCallStatus", Some("asleep")),
+        (dialled, "DialCallSid", Some("CAx")),
+        (dialled, "DialCallDuration", Some("-1")),
     ];
     let asked = cases.map(async |(route, field, value)| {
         let answer = service.webhook(spoilt(route, field, value)).await;

@@ -155,6 +155,7 @@ async fn a_stranger_is_refused_and_leaves_nothing_behind() {
         caller.voice(),
         status.clone(),
         caller.stream_ended("completed"),
+        caller.dial_ended("completed", &Caller::new().call_sid, "busy"),
         Request::form("/twilio/stream-status", &stream_status),
         Request::get(&format!("/twilio/voice?{}", String::from_utf8(caller.voice().body).unwrap())),
         Request::json("/twilio/status", r#"{"CallSid":"x"}"#),

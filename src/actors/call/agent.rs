@@ -48,7 +48,7 @@ impl<R: VadRate> CallActor<R> {
 
     pub(super) fn agent_said(&mut self, event: AgentEvent<R>, ctx: &mut Metered<Self>) {
         let input = match event {
-            AgentEvent::Lost { .. } if self.is_leaving => Input::MediaClosed,
+            AgentEvent::Lost { .. } if self.leaving.is_some() => return self.leave(ctx),
             AgentEvent::Ready { detects_turns } => Input::AgentReady { detects_turns },
             AgentEvent::Lost { loss, detail } => {
                 self.close_agent();

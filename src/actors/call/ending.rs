@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use actix::{ActorContext as _, AsyncContext as _};
+use actix::fut::{ActorFutureExt as _, WrapFuture as _};
+use actix::{ActorContext as _, AsyncContext as _, ContextFutureSpawner as _};
 
 use crate::actors::metered::Metered;
 use crate::clock;
@@ -13,7 +14,7 @@ use crate::engine::time::CallTime;
 use crate::telemetry::Event;
 
 use super::hang_up::END_SEEN_WITHIN;
-use super::{CallActor, timeline};
+use super::{CallActor, StreamEnd, timeline};
 
 /// How long the agent may take to hand over what it holds, after the caller has left.
 const LAST_WORDS_WITHIN: Duration = Duration::from_millis(300);
@@ -51,7 +52,7 @@ impl<R: VadRate> CallActor<R> {
         if std::mem::replace(&mut self.is_over, true) {
             return;
         }
-        self.clear_timers(ctx);
+        self.audio.playout.clear(now);
         let stats = self.final_stats();
         let call = self.plan.call.clone();
         if let Some(reservation) = self.plan.reservation.take() {
@@ -73,10 +74,9 @@ impl<R: VadRate> CallActor<R> {
             return ctx.stop(); // it ended the call, or carries it on: there is nothing to hang up
         }
         ctx.run_later(END_SEEN_WITHIN, |call, ctx| {
-            if let Some(token) = call.hang_up.take() {
-                token.hang_up();
-            }
-            ctx.stop();
+            let Some(token) = call.hang_up.take() else { return ctx.stop() };
+            // Stays until the carrier has answered, so that a service which stops knows that it is not done.
+            token.hang_up().into_actor(call).map(|(), _, ctx| ctx.stop()).spawn(ctx);
         });
     }
 
@@ -96,14 +96,7 @@ impl<R: VadRate> CallActor<R> {
         }
     }
 
-    fn clear_timers(&mut self, ctx: &mut Metered<Self>) {
-        for (_, timer) in [self.next_tick.take(), self.next_deadline.take()].into_iter().flatten() {
-            ctx.cancel_future(timer);
-        }
-        self.audio.playout.clear(self.clock.now());
-    }
-
-    /// The caller's frames stopped, or the carrier no longer reads ours: the stream is as good as closed.
+    /// The caller's frames stopped, or the carrier no longer reads ours: the stream is as good as lost.
     pub(super) fn watch(&mut self, ctx: &mut Metered<Self>) {
         if self.is_over {
             return;
@@ -111,19 +104,35 @@ impl<R: VadRate> CallActor<R> {
         let is_quiet = self.clock.now().since(self.last_frame_at) > self.plan.idle_timeout;
         if is_quiet || self.unread_frames > UNREAD_FRAMES {
             self.plan.media.close();
-            self.caller_left(ctx);
+            self.stream_is_over(StreamEnd::Lost, ctx);
         }
     }
 
-    /// The caller is gone. The agent may hold a message that was cut off by that: it has a moment to hand it
-    /// over before the call ends.
-    pub(super) fn caller_left(&mut self, ctx: &mut Metered<Self>) {
-        if self.is_over || std::mem::replace(&mut self.is_leaving, true) {
+    /// Nobody is heard any more. The agent may hold a message that was cut off by that: it has a moment to hand it
+    /// over before the call ends. The carrier's word that the caller has left may come after a stream that broke.
+    pub(super) fn stream_is_over(&mut self, end: StreamEnd, ctx: &mut Metered<Self>) {
+        if self.is_over {
+            return;
+        }
+        let is_first = self.leaving.is_none();
+        if is_first || end == StreamEnd::CallerLeft {
+            self.leaving = Some(end);
+        }
+        if !is_first {
             return;
         }
         if self.agent.take().is_none() {
-            return self.tell(Input::MediaClosed, ctx);
+            return self.leave(ctx);
         }
-        ctx.run_later(LAST_WORDS_WITHIN, |call, ctx| call.tell(Input::MediaClosed, ctx));
+        ctx.run_later(LAST_WORDS_WITHIN, |call, ctx| call.leave(ctx));
+    }
+
+    /// The moment is over.
+    pub(super) fn leave(&mut self, ctx: &mut Metered<Self>) {
+        let input = match self.leaving {
+            Some(StreamEnd::Lost) => Input::StreamLost,
+            Some(StreamEnd::CallerLeft) | None => Input::MediaClosed,
+        };
+        self.tell(input, ctx);
     }
 }

@@ -24,13 +24,11 @@ impl HangUpToken {
         Self { call, carrier, telemetry }
     }
 
-    /// Asks the carrier to end the call. Goes on by itself; a call that is over already is no error.
-    pub(super) fn hang_up(self) {
+    /// Asks the carrier to end the call. A call that is over already is no error.
+    pub(super) async fn hang_up(self) {
         let Some(carrier) = self.carrier else { return };
-        actix_rt::spawn(async move {
-            if let Err(error) = carrier.hang_up(&self.call).await {
-                self.telemetry.record(Event::CarrierFailed { call: &self.call, error: &error.to_string() });
-            }
-        });
+        if let Err(error) = carrier.hang_up(&self.call).await {
+            self.telemetry.record(Event::CarrierFailed { call: &self.call, error: &error.to_string() });
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The call and its sound: what the caller says is judged and passed on, what the agent says is paced and sent.
 
+use std::time::Instant;
+
 use crate::actors::metered::Metered;
 use crate::engine::audio::{Edge, PcmFrame, Step, VadRate};
 use crate::engine::call::{Detector, FrameDrop, Input, ResponseOutcome, Speaker};
@@ -11,8 +13,9 @@ use crate::telemetry::Event;
 use super::{CallActor, CallerAudio};
 
 impl<R: VadRate> CallActor<R> {
-    pub(super) fn hear(&mut self, CallerAudio { frame, carrier_ms }: CallerAudio<R>, ctx: &mut Metered<Self>) {
-        let now = self.clock.now();
+    pub(super) fn hear(&mut self, at: Instant, audio: CallerAudio<R>, ctx: &mut Metered<Self>) {
+        let CallerAudio { frame, carrier_ms } = audio;
+        let now = self.clock.when(at);
         let at = carrier_ms.map_or(now, |millis| self.carrier_time.at(now, millis));
         self.last_frame_at = now;
         self.stats.caller_frames += 1;

@@ -22,6 +22,14 @@ impl MailboxFigures {
 }
 
 impl Meter for MailboxFigures {
+    fn started(&self) {
+        self.mailbox.actor_started();
+    }
+
+    fn ended(&self) {
+        self.mailbox.actor_ended();
+    }
+
     fn enqueued(&self) {
         self.mailbox.enqueued();
     }

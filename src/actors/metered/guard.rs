@@ -58,6 +58,7 @@ pub(super) struct Shell<A: MeteredActor> {
 
 impl<A: MeteredActor> Shell<A> {
     pub(super) fn new(running: ContextFut<A, Metered<A>>, meter: Arc<dyn Meter>) -> Self {
+        meter.started();
         Self { running: Some(running), meter }
     }
 
@@ -87,6 +88,14 @@ impl<A: MeteredActor> Future for Shell<A> {
                 Poll::Ready(())
             }
         }
+    }
+}
+
+impl<A: MeteredActor> Drop for Shell<A> {
+    /// Also where an event loop ends with its actors alive.
+    fn drop(&mut self) {
+        self.bury();
+        self.meter.ended();
     }
 }
 

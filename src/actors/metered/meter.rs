@@ -14,12 +14,16 @@ use actix_rt::System;
 
 use super::MeteredActor;
 
-/// The figures of one kind of actor's mailboxes. Called on the sender's and the actor's thread, several times
+/// The figures of one kind of actor and their mailboxes. Called on the sender's and the actor's thread, several times
 /// per message: must be quick.
 ///
 /// Every message is told by `enqueued`, then by `dequeued` when its handling begins or by `refused` if it never
 /// does. A handling ends with `handled` or `panicked`; a question whose asker has gone, with neither.
 pub trait Meter: Send + Sync + 'static {
+    /// An actor begins.
+    fn started(&self);
+    /// … and is gone, with everything that it held.
+    fn ended(&self);
     /// A message was put in.
     fn enqueued(&self);
     /// A message was taken out, after waiting this long.
@@ -37,6 +41,8 @@ pub trait Meter: Send + Sync + 'static {
 pub struct Unmetered;
 
 impl Meter for Unmetered {
+    fn started(&self) {}
+    fn ended(&self) {}
     fn enqueued(&self) {}
     fn dequeued(&self, _: Duration) {}
     fn handled(&self, _: Duration) {}

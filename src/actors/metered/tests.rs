@@ -95,8 +95,10 @@ async fn an_actor_in_another_arbiter_is_counted_too() {
     let (arbiter, meter) = (Arbiter::new(), TestMeter::new());
     let echo = Metered::create_in(&arbiter.handle(), meter.clone(), |_| Echo::default());
     assert_eq!(ask(&echo, Say(1), SOON).await, Ok(1));
-    assert_eq!((meter.enqueued(), meter.depth()), (1, 0));
+    assert_eq!((meter.enqueued(), meter.depth(), meter.alive()), (1, 0, 1));
     arbiter.stop();
+    arbiter.join().unwrap();
+    assert_eq!(meter.alive(), 0, "it ended with its event loop");
 }
 
 #[actix::test]
@@ -166,7 +168,7 @@ async fn a_panic_in_started_ends_the_actor_and_is_counted() {
     let stillborn = Metered::start(Stillborn, meter.clone());
     assert_eq!(ask(&stillborn, Alive, SOON).await, Err(AskError::Closed));
     assert_eq!(meter.panics(), ["in started", "in stopped"]);
-    assert_eq!(meter.depth(), 0);
+    assert_eq!((meter.depth(), meter.alive()), (0, 0));
 }
 
 #[actix::test]
@@ -174,9 +176,11 @@ async fn telemetry_shows_the_figures_and_the_panic() {
     let telemetry = Telemetry::silent();
     let fragile = Metered::start(Fragile, MailboxFigures::of::<Fragile>(&telemetry));
     assert_eq!(ask(&fragile, Alive, SOON).await, Ok(true));
+    assert!(telemetry.render().contains("trunkline_actors_alive{actor=\"fragile\"} 1\n"));
     assert_eq!(ask(&fragile, Break::Handler, SOON).await, Err(AskError::Closed));
     let page = telemetry.render();
     for line in [
+        "trunkline_actors_alive{actor=\"fragile\"} 0",
         "trunkline_mailbox_depth{actor=\"fragile\"} 0",
         "trunkline_mailbox_handled_total{actor=\"fragile\"} 1",
         "trunkline_panics_caught_total{actor=\"fragile\"} 1",

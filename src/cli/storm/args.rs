@@ -1,6 +1,7 @@
 //! The command line of `storm`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -96,6 +97,12 @@ pub struct StormArgs {
     /// Limits, as in gap_p99=30,lost=0; none takes the usual ones away
     #[arg(long, default_value = "", help_heading = "Verdict")]
     pub slo: String,
+    /// Write the cost of calls as a table, stage by stage
+    #[arg(long, value_name = "FILE", help_heading = "Verdict")]
+    pub table: Option<PathBuf>,
+    /// … and as a picture (SVG)
+    #[arg(long, value_name = "FILE", help_heading = "Verdict")]
+    pub picture: Option<PathBuf>,
     /// Print one JSON object instead of a text for people
     #[arg(long, help_heading = "Verdict")]
     pub json: bool,

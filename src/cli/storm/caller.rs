@@ -38,9 +38,11 @@ enum Trouble {
 pub async fn call(fleet: Rc<Fleet>, plan: CallPlan) -> bool {
     match try_call(&fleet, plan).await {
         Ok(()) => fleet.stats.borrow_mut().completed += 1,
-        Err(Trouble::Refused) => fleet.stats.borrow_mut().refused += 1,
-        Err(Trouble::Failed(what)) => {
-            fleet.stats.borrow_mut().error(what);
+        Err(trouble) => {
+            match trouble {
+                Trouble::Refused => fleet.stats.borrow_mut().refused += 1,
+                Trouble::Failed(what) => fleet.stats.borrow_mut().error(what),
+            }
             return false;
         }
     }

@@ -13,13 +13,14 @@
 //! * [`vendor`] is the voice agent's vendor. What it says is stamped ([`stamp`]), so that what is heard can be
 //!   checked to the sample ([`sequence`]) and timed from the vendor's mouth to the caller's ear.
 //! * [`frame`], [`media`], [`upgrade`] are the wire: the storm's own, shared with nobody, made to cost little.
-//! * [`process`] reads what the server costs, [`spawn`] starts it, [`floor`] is what it is compared with.
-//! * [`stats`] and [`spread`] count; [`report`], [`slo`], [`render`], [`progress`] tell.
+//! * [`process`] reads what the server costs, [`figures`] what it says of itself, [`spawn`] starts it, [`floor`] is what it is compared with.
+//! * [`stats`] and [`spread`] count; [`report`], [`slo`], [`render`], [`scaling`], [`progress`] tell.
 
 pub mod args;
 mod caller;
 mod chance;
 mod ear;
+mod figures;
 mod fleet;
 mod floor;
 mod frame;
@@ -29,6 +30,7 @@ mod process;
 mod progress;
 mod render;
 mod report;
+mod scaling;
 mod sequence;
 mod slo;
 mod spawn;
@@ -116,6 +118,10 @@ fn start(args: &StormArgs, plan: &Plan, cores: (usize, usize)) -> anyhow::Result
         false => render::render(&report),
     };
     Out::stdout().text(text);
+    let files = [(&args.table, scaling::table(&report)), (&args.picture, scaling::picture(&report))];
+    for (path, text) in files.iter().filter_map(|(path, text)| Some((path.as_ref()?, text))) {
+        std::fs::write(path, text).with_context(|| format!("{} can't be written", path.display()))?;
+    }
     Ok(if report.is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

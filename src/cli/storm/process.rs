@@ -1,5 +1,6 @@
 //! What a process costs, as Linux tells it in `/proc`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
@@ -54,6 +55,22 @@ impl Process {
             threads: field("Threads:")?,
         })
     }
+
+    /// The processor time of its threads so far, those of the same name together; of those that are alive.
+    pub fn threads(self) -> BTreeMap<String, Duration> {
+        let mut times = BTreeMap::new();
+        let Ok(threads) = fs::read_dir(format!("/proc/{}/task", self.0)) else { return times };
+        for thread in threads.flatten() {
+            let read = |name: &str| fs::read_to_string(thread.path().join(name)).ok();
+            let Some(name) = read("comm") else { continue }; // it has just ended
+            // To the nanosecond where the kernel counts so, else in ticks.
+            let exact = read("schedstat").and_then(|text| text.split(' ').next()?.parse().ok());
+            let time = exact.filter(|nanos| *nanos > 0).map(Duration::from_nanos);
+            let time = time.or_else(|| cpu(&read("stat")?)).unwrap_or_default();
+            *times.entry(name.trim().to_owned()).or_default() += time;
+        }
+        times
+    }
 }
 
 fn cpu(stat: &str) -> Option<Duration> {
@@ -97,6 +114,7 @@ mod tests {
     fn this_process_costs_something_and_no_process_nothing() {
         let own = Process::own().cost().unwrap();
         assert!(own.rss_kib > 0 && own.fds > 0 && own.threads > 0);
+        assert!(Process::own().threads().values().sum::<Duration>() > Duration::ZERO);
         assert_eq!(Process::new(u32::MAX).cost(), None);
     }
 }

@@ -1,8 +1,9 @@
 //! The report for people.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::report::{BUSIEST, LATE, Report, Run, Stage};
+use super::report::{BUSIEST, Holding, LATE, Report, Run, Stage};
 use super::spread::Percentiles;
 
 /// The whole report.
@@ -45,7 +46,11 @@ fn write_report(report: &Report, text: &mut String) -> std::fmt::Result {
 
 fn write_run(run: &Run, text: &mut String) -> std::fmt::Result {
     for stage in &run.stages {
-        writeln!(text, "\n== {}: {} calls, held for {:.0} s", run.subject, stage.calls, stage.held_s)?;
+        let starts = match stage.starts_per_second {
+            0.0 => String::new(),
+            starts => format!(" and {starts} short ones that begin each second"),
+        };
+        writeln!(text, "\n== {}: {} calls{starts}, held for {:.0} s", run.subject, stage.calls, stage.held_s)?;
         write_stage(stage, text)?;
     }
     writeln!(text)?;
@@ -56,31 +61,37 @@ fn write_run(run: &Run, text: &mut String) -> std::fmt::Result {
         writeln!(text, "{:<28}{kib:>10.3} KiB left behind by each call that is over", run.subject)?;
     }
     if let Some((before, after)) = run.before_and_after {
-        writeln!(
-            text,
-            "{:<28}before: {} KiB, {} files, {} threads; after: {} KiB, {} files, {} threads",
-            run.subject, before.rss_kib, before.fds, before.threads, after.rss_kib, after.fds, after.threads
-        )?;
+        for (when, Holding { process, calls, actors, tasks, messages }) in [("before", before), ("after", after)] {
+            writeln!(
+                text,
+                "{:<20}{when:<8}{} KiB, {} files, {} threads, {calls} calls, {actors} actors, {tasks} tasks, {messages} messages",
+                run.subject, process.rss_kib, process.fds, process.threads
+            )?;
+        }
     }
+    let mut unmeasured = BTreeSet::new();
     for promise in &run.promises {
-        let measured = promise.measured.map_or("not measured".to_owned(), |measured| format!("{measured}"));
-        let verdict = match (promise.is_kept, promise.measured) {
-            (true, None) => "-",
-            (true, Some(_)) => "kept",
-            (false, _) => "BROKEN",
+        let Some(measured) = promise.measured else {
+            unmeasured.insert(promise.name);
+            continue;
         };
+        let verdict = if promise.is_kept { "kept" } else { "BROKEN" };
         writeln!(
             text,
-            "{verdict:<8}{:<20}{measured:>14} {:<6} limit {} at {} calls",
+            "{verdict:<8}{:<24}{measured:>10} {:<6} limit {} at {} calls",
             promise.name, promise.unit, promise.limit, promise.calls
         )?;
+    }
+    if !unmeasured.is_empty() {
+        let names: Vec<_> = unmeasured.into_iter().collect();
+        writeln!(text, "not measured, in some stage at least: {}", names.join(", "))?;
     }
     Ok(())
 }
 
 fn write_stage(stage: &Stage, text: &mut String) -> std::fmt::Result {
-    writeln!(text, "{:<28}{:>8}{:>9}{:>9}{:>9}{:>9}", "ms", "count", "p50", "p95", "p99", "max")?;
-    let rows: [(&str, Option<Percentiles>); 10] = [
+    writeln!(text, "{:<31}{:>8}{:>9}{:>9}{:>9}{:>9}", "ms", "count", "p50", "p95", "p99", "max")?;
+    let rows: [(&str, Option<Percentiles>); 11] = [
         ("webhook", stage.webhook),
         ("greeting", stage.greeting),
         ("  added to the vendor's time", stage.greeting_added),
@@ -90,11 +101,12 @@ fn write_stage(stage: &Stage, text: &mut String) -> std::fmt::Result {
         ("barge-in", stage.barge_in),
         ("  added to the vendor's time", stage.barge_in_added),
         ("gap between frames", stage.gap),
+        ("lateness of the server's ticks", stage.tick_lateness),
         ("the storm's own lateness", stage.storm_lateness),
     ];
     for (name, spread) in rows {
         let Some(Percentiles { count, p50, p95, p99, max }) = spread else { continue };
-        writeln!(text, "{name:<28}{count:>8}{p50:>9.2}{p95:>9.2}{p99:>9.2}{max:>9.2}")?;
+        writeln!(text, "{name:<31}{count:>8}{p50:>9.2}{p95:>9.2}{p99:>9.2}{max:>9.2}")?;
     }
     writeln!(
         text,
@@ -132,6 +144,12 @@ fn write_stage(stage: &Stage, text: &mut String) -> std::fmt::Result {
             engine.end.fds,
             engine.end.threads
         )?;
+    }
+    if !stage.threads.is_empty() {
+        let mut threads: Vec<_> = stage.threads.iter().filter(|(_, share)| **share > 0.0).collect();
+        threads.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        let threads: Vec<_> = threads.iter().map(|(name, share)| format!("{name} {share:.2} %")).collect();
+        writeln!(text, "threads  {}", threads.join(", "))?;
     }
     let busy = if stage.storm_cpu > BUSIEST { ": TOO BUSY" } else { "" };
     writeln!(text, "storm    {:.1} % of a core{busy}", stage.storm_cpu * 100.0)?;

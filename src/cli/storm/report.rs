@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::figures::Figures;
 use super::process::Cost;
 use super::slo::Promise;
 use super::spread::Percentiles;
@@ -60,9 +61,34 @@ pub struct Run {
     /// How much memory each call that is over has left behind.
     pub leak_kib_per_call: Option<f64>,
     /// The server before the first call, and some time after the last one.
-    pub before_and_after: Option<(Cost, Cost)>,
+    pub before_and_after: Option<(Holding, Holding)>,
     /// Each limit.
     pub promises: Vec<Promise>,
+}
+
+/// What the server holds while no call is alive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Holding {
+    /// Memory, files, threads.
+    #[serde(flatten)]
+    pub process: Cost,
+    /// Calls that have not ended, as it believes.
+    pub calls: f64,
+    /// Actors.
+    pub actors: f64,
+    /// Tasks besides, sessions with voice agents among them.
+    pub tasks: f64,
+    /// Messages in mailboxes.
+    pub messages: f64,
+}
+
+impl Holding {
+    /// Of a process and its own figures.
+    pub fn new(process: Cost, figures: &Figures) -> Self {
+        let [calls, actors, tasks, messages] =
+            ["calls_live", "actors_alive", "tasks_alive", "mailbox_depth"].map(|name| figures.sum(name));
+        Self { process, calls, actors, tasks, messages }
+    }
 }
 
 /// What was found with so many calls at once. Times in milliseconds.
@@ -70,6 +96,8 @@ pub struct Run {
 pub struct Stage {
     /// Calls at once.
     pub calls: usize,
+    /// Short calls that began each second besides.
+    pub starts_per_second: f64,
     /// How long they were held, in seconds.
     pub held_s: f64,
     /// How long all of them lasted together, in seconds.
@@ -126,6 +154,10 @@ pub struct Stage {
     pub errors: BTreeMap<String, u64>,
     /// The server's process.
     pub engine: Option<EngineCost>,
+    /// The share of its processor time, in percent, that each sort of thread took.
+    pub threads: BTreeMap<String, f64>,
+    /// How late the server's own ticks were, as it says.
+    pub tick_lateness: Option<Percentiles>,
     /// The share of a core, 0 to 1, that the storm took.
     pub storm_cpu: f64,
     /// How late the storm's own ticks were.
@@ -145,7 +177,7 @@ pub struct EngineCost {
 }
 
 /// What was used between two moments.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Window {
     /// How long it was.
     pub length: Duration,
@@ -153,6 +185,10 @@ pub struct Window {
     pub call_time: Duration,
     /// The server's processor time, and what it held at the end.
     pub engine: Option<(Duration, Cost)>,
+    /// The processor time of its threads.
+    pub threads: BTreeMap<String, Duration>,
+    /// How late its ticks were.
+    pub tick_lateness: Option<Percentiles>,
     /// Our own processor time.
     pub storm: Duration,
 }
@@ -167,8 +203,11 @@ impl Stage {
             cpu: round(cpu.as_secs_f64() / seconds, 3),
             end,
         });
+        let all = window.engine.map_or(0.0, |(cpu, _)| cpu.as_secs_f64()).max(1e-9);
+        let share = |time: &Duration| round((time.as_secs_f64() / all * 100.0).min(100.0), 3);
         Self {
             calls,
+            starts_per_second: 0.0,
             held_s: round(seconds, 1),
             call_seconds: round(call_seconds, 1),
             agent_share: round(stats.blocks_heard as f64 / stats.frames_sent.max(1) as f64, 2),
@@ -197,6 +236,8 @@ impl Stage {
             vendor_faults: stats.vendor_faults,
             errors: stats.errors.clone(),
             engine,
+            threads: window.threads.iter().map(|(name, time)| (name.clone(), share(time))).collect(),
+            tick_lateness: window.tick_lateness,
             storm_cpu: round(window.storm.as_secs_f64() / seconds, 3),
             storm_lateness: stats.lateness.percentiles(),
         }
@@ -227,10 +268,16 @@ impl Run {
     pub fn slope(&self, before: Option<Cost>) -> Option<f64> {
         let last = self.stages.last().and_then(|stage| Some((stage.calls, stage.engine?.end.rss_kib)))?;
         let first = match self.stages.first() {
-            Some(first) if self.stages.len() > 1 => (first.calls, first.engine?.end.rss_kib),
+            Some(first) if first.calls < last.0 => (first.calls, first.engine?.end.rss_kib),
             _ => (0, before?.rss_kib),
         };
         (last.0 > first.0).then(|| round((last.1 as f64 - first.1 as f64) / (last.0 - first.0) as f64, 1))
+    }
+
+    /// The stage before `stage` that differs from it only by having no short calls besides.
+    pub fn without_starts(&self, stage: &Stage) -> Option<&Stage> {
+        let is_calm = |other: &&Stage| other.calls == stage.calls && other.starts_per_second == 0.0;
+        self.stages.iter().find(is_calm).filter(|_| stage.starts_per_second > 0.0)
     }
 }
 
@@ -288,9 +335,18 @@ mod tests {
     fn cost_is_for_each_second_of_each_call() {
         let second = Duration::from_secs(1);
         let engine = Some((second * 2, Cost::default()));
-        let window = Window { length: second * 10, call_time: second * 1_000, engine, storm: second };
+        let threads = BTreeMap::from([("log".to_owned(), second / 100)]);
+        let window = Window {
+            length: second * 10,
+            call_time: second * 1_000,
+            engine,
+            threads,
+            storm: second,
+            ..Window::default()
+        };
         let stage = Stage::new(100, &Stats::default(), &window);
         let engine = stage.engine.unwrap();
         assert_eq!((engine.cpu_ms_per_call_second, engine.cpu, stage.storm_cpu), (2.0, 0.2, 0.1));
+        assert_eq!(stage.threads["log"], 0.5);
     }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::report::{Run, Stage};
+use super::report::{Holding, Run, Stage};
 use super::spread::Percentiles;
 
 /// What can be limited: name, unit, the limit unless another is given, and what it is measured by.
@@ -27,8 +27,37 @@ const ROWS: &[Row] = &[
     ("webhook_p99", "ms", None, |_, stage| stage.webhook.map(|webhook| webhook.p99)),
     ("cpu_ms_per_call_second", "ms", None, |_, stage| stage.engine.map(|engine| engine.cpu_ms_per_call_second)),
     ("kib_per_call", "KiB", None, |run, _| run.kib_per_call),
-    ("leak_kib_per_call", "KiB", None, |run, _| run.leak_kib_per_call),
+    ("log_share", "%", Some(0.1), |_, stage| log_share(stage)),
+    ("starts_lateness_moves", "ms", Some(2.0), |run, stage| moves(run, stage, |stage| stage.tick_lateness)),
+    ("starts_gap_moves", "ms", Some(2.0), |run, stage| moves(run, stage, |stage| stage.gap)),
+    ("leak_kib_per_call", "KiB", Some(0.1), |run, _| run.leak_kib_per_call),
+    ("leaked_calls", "", Some(0.0), |run, _| leaked(run, |holding| holding.calls)),
+    ("leaked_actors", "", Some(0.0), |run, _| leaked(run, |holding| holding.actors)),
+    ("leaked_tasks", "", Some(0.0), |run, _| leaked(run, |holding| holding.tasks)),
+    ("leaked_messages", "", Some(0.0), |run, _| leaked(run, |holding| holding.messages)),
+    ("leaked_files", "", Some(0.0), |run, _| leaked(run, |holding| holding.process.fds as f64)),
+    ("leaked_threads", "", Some(0.0), |run, _| leaked(run, |holding| holding.process.threads as f64)),
 ];
+
+/// What writes the service's log.
+const LOG_THREAD: &str = "log";
+
+/// Of calls that go on: what is said when a call begins and ends is much only where calls are nothing but that.
+fn log_share(stage: &Stage) -> Option<f64> {
+    stage.threads.get(LOG_THREAD).copied().filter(|_| stage.starts_per_second == 0.0)
+}
+
+/// How much later the 99th percentile is than without short calls besides.
+fn moves(run: &Run, stage: &Stage, of: fn(&Stage) -> Option<Percentiles>) -> Option<f64> {
+    let calm = of(run.without_starts(stage)?)?;
+    Some(((of(stage)?.p99 - calm.p99) * 100.0).round() / 100.0)
+}
+
+/// What was not given back, where the storm was one of calls that end.
+fn leaked(run: &Run, of: fn(&Holding) -> f64) -> Option<f64> {
+    let (before, after) = run.before_and_after.filter(|_| run.leak_kib_per_call.is_some())?;
+    Some((of(&after) - of(&before)).max(0.0))
+}
 
 fn p50(spread: Option<Percentiles>) -> Option<f64> {
     spread.map(|spread| spread.p50)
@@ -139,6 +168,33 @@ mod tests {
         let greeting =
             Slo::default().judge(&run(20.0)).into_iter().find(|promise| promise.name == "greeting_added_p95");
         assert_eq!(greeting.map(|promise| (promise.measured, promise.is_kept)), Some((None, true)));
+    }
+
+    fn measured(run: &Run, name: &str) -> Vec<Option<f64>> {
+        let promises = Slo::default().judge(run).into_iter().filter(|promise| promise.name == name);
+        promises.map(|promise| promise.measured).collect()
+    }
+
+    #[test]
+    fn what_is_not_given_back_is_leaked_where_calls_ended() {
+        let before = Holding { actors: 2.0, tasks: 5.0, ..Holding::default() };
+        let after = Holding { actors: 3.0, tasks: 4.0, ..Holding::default() };
+        let run = Run { before_and_after: Some((before, after)), ..run(20.0) };
+        assert_eq!(measured(&run, "leaked_actors"), [None]);
+        let run = Run { leak_kib_per_call: Some(0.0), ..run };
+        assert_eq!(
+            (measured(&run, "leaked_actors"), measured(&run, "leaked_tasks")),
+            (vec![Some(1.0)], vec![Some(0.0)])
+        );
+    }
+
+    #[test]
+    fn what_starts_move_is_taken_from_the_stage_without_them() {
+        let mut run = run(20.0);
+        run.stages.push(Stage { starts_per_second: 50.0, ..run.stages[0].clone() });
+        run.stages[1].gap.as_mut().unwrap().p99 = 21.5;
+        assert_eq!(measured(&run, "starts_gap_moves"), [None, Some(1.5)]);
+        assert_eq!(measured(&run, "starts_lateness_moves"), [None, None]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The course of a storm on one server: ramp, hold, end; sampled each second.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -10,10 +11,11 @@ use url::Url;
 
 use super::args::Plan;
 use super::caller::{CallPlan, call};
+use super::figures::Figures;
 use super::fleet::Fleet;
 use super::process::{Cost, Process};
 use super::progress::Progress;
-use super::report::{Run, Stage, Window, slope};
+use super::report::{Holding, Run, Stage, Window, slope};
 use super::stats::Stats;
 use super::vendor::Vendor;
 use crate::cli::demo::twilio::FakeTwilio;
@@ -28,6 +30,8 @@ const ENDS_WITHIN: Duration = Duration::from_secs(30);
 /// How long the server may take to give back what ended calls held, before it is looked at for the last time.
 /// An ended call's actor stays for up to five seconds.
 const GIVES_BACK_WITHIN: Duration = Duration::from_secs(7);
+/// … where everything is to be given back: tokio keeps a thread that waits for blocking work for ten seconds.
+const GIVES_BACK_ALL_WITHIN: Duration = Duration::from_secs(13);
 /// How many calls a second hang up at the end.
 const HANG_UPS_PER_SECOND: f64 = 100.0;
 /// How long one of the short calls besides is.
@@ -76,21 +80,28 @@ pub async fn storm(
         left: Cell::new(plan.total),
         busy: Cell::new(0),
     });
-    let mut course = Course { plan, target, fleet, crowd, progress, samples: Vec::new() };
-    let before = target.process.and_then(Process::cost);
+    let mut course = Course { plan, target, address, fleet, crowd, progress, samples: Vec::new() };
+    if plan.total.is_some() {
+        course.warm_up().await;
+    }
+    let before = course.holding().await;
     let mut run = Run { subject: target.subject, ..Run::default() };
     let mut size = 0;
     for &calls in &plan.stages {
-        run.stages.push(course.stage(size, calls).await);
+        course.ramp(size, calls).await;
+        run.stages.push(course.hold(calls, 0.0).await);
+        if plan.starts_per_second > 0.0 {
+            run.stages.push(course.hold(calls, plan.starts_per_second).await);
+        }
         size = calls;
     }
     course.end().await;
     if let Some(last) = run.stages.last_mut() {
         last.add_end(&stats.take());
     }
-    run.kib_per_call = run.slope(before).filter(|_| plan.total.is_none());
+    run.kib_per_call = run.slope(before.map(|before| before.process)).filter(|_| plan.total.is_none());
     run.leak_kib_per_call = plan.total.and_then(|_| course.growth());
-    run.before_and_after = before.zip(target.process.and_then(Process::cost));
+    run.before_and_after = before.zip(course.holding().await);
     // The floor is what the engine is compared with; it promises nothing.
     if target.subject == ENGINE {
         run.promises = plan.slo.judge(&run);
@@ -136,6 +147,7 @@ impl Crowd {
         self.busy.set(self.busy.get() + 1);
         tokio::time::sleep(begins).await;
         while self.may_begin() {
+            // One who was refused calls again, as one whose call failed does, but not at once.
             if !call(Rc::clone(&self.fleet), self.call).await {
                 tokio::time::sleep(AFTER_A_FAILURE).await;
             }
@@ -147,6 +159,7 @@ impl Crowd {
 struct Course<'a> {
     plan: &'a Plan,
     target: &'a Target,
+    address: SocketAddr,
     fleet: Rc<Fleet>,
     crowd: Rc<Crowd>,
     progress: &'a mut Progress,
@@ -162,8 +175,29 @@ struct Mark {
     storm: Duration,
 }
 
+impl Mark {
+    /// What was used since an earlier one.
+    fn since(&self, begin: &Self) -> Window {
+        Window {
+            length: self.at - begin.at,
+            call_time: self.call_time - begin.call_time,
+            engine: self.engine.zip(begin.engine).map(|(end, begin)| (end.cpu.saturating_sub(begin.cpu), end)),
+            storm: self.storm.saturating_sub(begin.storm),
+            ..Window::default()
+        }
+    }
+}
+
 impl Course<'_> {
-    async fn stage(&mut self, from: usize, calls: usize) -> Stage {
+    /// One call, so that what is made once, with the first of them, is there.
+    async fn warm_up(&self) {
+        call(Rc::clone(&self.fleet), CallPlan { length: Some(SHORT_CALL), is_measured: false }).await;
+        tokio::time::sleep(GIVES_BACK_ALL_WITHIN).await;
+        self.fleet.stats.take();
+    }
+
+    /// Lets more callers call, until all of them do.
+    async fn ramp(&mut self, from: usize, calls: usize) {
         let each = self.plan.ramp.div_f64((calls - from).max(1) as f64);
         for number in 0..calls - from {
             tokio::task::spawn_local(Rc::clone(&self.crowd).caller(each * number as u32));
@@ -176,39 +210,42 @@ impl Course<'_> {
                 break;
             }
         }
-        tokio::time::sleep(SETTLE).await;
-        let begin = self.mark();
-        let others = (self.plan.starts_per_second > 0.0)
-            .then(|| tokio::task::spawn_local(short_calls(Rc::clone(&self.fleet), self.plan.starts_per_second)));
+    }
+
+    /// Holds the calls, with so many short ones that begin each second besides.
+    async fn hold(&mut self, calls: usize, starts_per_second: f64) -> Stage {
+        let others = (starts_per_second > 0.0)
+            .then(|| tokio::task::spawn_local(short_calls(Rc::clone(&self.fleet), starts_per_second)));
+        tokio::time::sleep(if others.is_some() { SHORT_CALL } else { SETTLE }).await;
+        if self.plan.starts_per_second > 0.0 {
+            // With and without short calls are compared: what came while all calls began belongs to neither.
+            let mut stats = self.fleet.stats.borrow_mut();
+            (stats.gap, stats.lateness) = Default::default();
+        }
+        let (begin, figures) = (self.mark(), Figures::read(self.address).await);
+        let threads = self.threads();
         let held_until = clock::now() + self.plan.hold;
         while if self.plan.total.is_some() { self.crowd.busy.get() > 0 } else { clock::now() < held_until } {
             self.second(calls).await;
         }
-        let end = self.mark();
+        let mut window = self.mark().since(&begin);
+        for (name, time) in self.threads() {
+            let before = threads.get(&name).copied().unwrap_or_default();
+            window.threads.insert(name, time.saturating_sub(before));
+        }
+        let now = Figures::read(self.address).await;
+        window.tick_lateness = now.zip(figures).and_then(|(now, before)| now.lateness_since(&before));
         if let Some(others) = others {
             others.abort();
         }
-        let stats = self.fleet.stats.take();
-        let window = Window {
-            length: end.at - begin.at,
-            call_time: end.call_time - begin.call_time,
-            engine: end.engine.zip(begin.engine).map(|(end, begin)| (end.cpu.saturating_sub(begin.cpu), end)),
-            storm: end.storm.saturating_sub(begin.storm),
-        };
-        Stage::new(calls, &stats, &window)
+        Stage { starts_per_second, ..Stage::new(calls, &self.fleet.stats.take(), &window) }
     }
 
     /// Lets a second pass, and tells of it.
     async fn second(&mut self, calls: usize) {
         let begin = self.mark();
         tokio::time::sleep(Duration::from_secs(1).min(self.plan.hold.max(Duration::from_millis(100)))).await;
-        let end = self.mark();
-        let window = Window {
-            length: end.at - begin.at,
-            call_time: end.call_time - begin.call_time,
-            engine: end.engine.zip(begin.engine).map(|(end, begin)| (end.cpu.saturating_sub(begin.cpu), end)),
-            storm: end.storm.saturating_sub(begin.storm),
-        };
+        let window = self.mark().since(&begin);
         let stats = self.fleet.stats.borrow();
         if let Some((_, engine)) = window.engine {
             self.samples.push((stats.completed as f64, engine.rss_kib as f64));
@@ -225,8 +262,21 @@ impl Course<'_> {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         if self.target.process.is_some() {
-            tokio::time::sleep(GIVES_BACK_WITHIN).await;
+            let gives_back = if self.plan.total.is_some() { GIVES_BACK_ALL_WITHIN } else { GIVES_BACK_WITHIN };
+            tokio::time::sleep(gives_back).await;
         }
+    }
+
+    /// What the server holds now.
+    async fn holding(&self) -> Option<Holding> {
+        let figures = Figures::read(self.address).await.unwrap_or_default();
+        // The connection that just told is closed a moment later.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        Some(Holding::new(self.target.process?.cost()?, &figures))
+    }
+
+    fn threads(&self) -> BTreeMap<String, Duration> {
+        self.target.process.map(Process::threads).unwrap_or_default()
     }
 
     fn mark(&self) -> Mark {

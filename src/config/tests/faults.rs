@@ -123,6 +123,61 @@ fn strangers_are_let_in_only_with_a_token_and_tls() {
 }
 
 #[test]
+fn what_could_not_be_read_is_not_judged_besides() {
+    let key = tempfile::NamedTempFile::new().unwrap();
+    let both = Start::with("TWILIO_AUTH_TOKEN", "a").and("TWILIO_AUTH_TOKEN_FILE", key.path().to_str().unwrap());
+    assert_eq!(both.error_paths(), ["twilio.auth_token"]);
+    let public = both.and("TRUNKLINE__HTTP__LISTEN", "0.0.0.0:8080");
+    let public = public.and("TRUNKLINE__HTTP__PUBLIC_URL", "https://calls.example.com");
+    assert_eq!(public.error_paths(), ["twilio.auth_token"]);
+    for start in [Start::with("TRUNKLINE_CONFIG", "/nowhere/x.toml"), Start::with_file("this is not toml")] {
+        let findings = start.load().unwrap_err();
+        assert!(findings.iter().all(|finding| finding.path != "business"), "{findings:#?}");
+    }
+}
+
+#[test]
+fn a_business_that_is_faulty_is_held_against_the_others_all_the_same() {
+    let file = "[[business]]\nname = \"A\"\nnumber = \"*\"\n[[business]]\nname = \"A\"\nnumber = \"12\"\n\
+                [[business]]\nname = \"B\"\nnumber = \"*\"\nlanguage = 3";
+    let mut paths = Start::with_file(file).error_paths();
+    paths.sort();
+    assert_eq!(paths, ["business[1].name", "business[1].number", "business[2].language", "business[2].number"]);
+    // What stands in for a faulty value is nobody's.
+    let file = "[[business]]\nname = \"A\"\nnumber = \"12\"\n[[business]]\nname = \"B\"\nnumber = \"*\"";
+    assert_eq!(Start::with_file(file).error_paths(), ["business[0].number"]);
+}
+
+#[test]
+fn a_token_that_is_none_of_twilios_is_told_as_a_warning() {
+    let warned = |token: &str| Start::with("TWILIO_AUTH_TOKEN", token).warns_of("twilio.auth_token");
+    assert!(warned("x") && warned(&"g".repeat(32)) && warned(&"0".repeat(31)));
+    assert!(!warned(&"0aF9".repeat(8)));
+}
+
+#[test]
+fn what_the_receptionist_will_not_say_is_told_as_a_warning() {
+    use std::os::unix::fs::symlink;
+    let bakery = "[[business]]\nname = \"Bakery\"\nnumber = \"*\"\ngreeting = \"Bakery!\"\n";
+    let folder = tempfile::tempdir().unwrap();
+    let with = |text: &str| Start::with_file(text).and("PATH", folder.path().to_str().unwrap());
+    let german = format!("{bakery}language = \"de\"");
+    assert!(with(bakery).warns_of("business[0].greeting"));
+    assert!(with("[local]\nspeech = \"flite\"").warns_of("local.speech"));
+    symlink("/bin/sh", folder.path().join("flite")).unwrap();
+    assert!(!with(bakery).warns_of("business[0].greeting") && with(&german).warns_of("business[0].greeting"));
+    assert!(!with("[local]\nspeech = \"flite\"").warns_of("local.speech"));
+    assert!(with(&format!("[local]\nspeech = \"clips\"\n{bakery}")).warns_of("business[0].greeting"));
+    let piper = "[local]\nspeech = \"piper\"\npiper_model = \"/nowhere/voice.onnx\"";
+    assert!(with(piper).warns_of("local.piper_model") && with(piper).warns_of("local.speech"));
+
+    let prompted = format!("{bakery}prompt = \"You sell bread.\"");
+    assert!(with(&prompted).warns_of("business[0].prompt") && !with(bakery).warns_of("business[0].prompt"));
+    let openai = with(&prompted).and("TRUNKLINE__AGENT__PROVIDER", "openai").and("OPENAI_API_KEY", "k");
+    assert!(!openai.warns_of("business[0].prompt") && !openai.warns_of("business[0].greeting"));
+}
+
+#[test]
 fn aggressiveness_0_is_told_as_a_warning() {
     let (_, warnings) = Start::with("TRUNKLINE__VAD__AGGRESSIVENESS", "0").load().unwrap();
     assert!(warnings.iter().any(|finding| finding.path == "vad.aggressiveness"));

@@ -103,7 +103,11 @@ impl PcmBytes {
 
 /// Appends `samples` as 16-bit little-endian bytes.
 pub fn append_pcm_bytes(samples: &[i16], bytes: &mut Vec<u8>) {
-    bytes.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+    let begin = bytes.len();
+    bytes.resize(begin + samples.len() * 2, 0);
+    for (pair, sample) in bytes[begin..].as_chunks_mut::<2>().0.iter_mut().zip(samples) {
+        *pair = sample.to_le_bytes();
+    }
 }
 
 #[cfg(test)]

@@ -39,15 +39,13 @@ impl<W: Write + Seek, R: Rate> WavWriter<W, R> {
     }
 
     /// A frame of the caller, whose first sample was spoken at `at`.
-    pub fn caller(&mut self, at: CallTime, frame: &PcmFrame<R>) -> Result<(), WavError> {
+    pub fn caller(&mut self, at: CallTime, frame: &PcmFrame<R>) {
         self.tape.caller(at, frame);
-        self.write_settled()
     }
 
     /// A frame of the agent that was sent at `at`.
-    pub fn agent(&mut self, at: CallTime, frame: &PcmFrame<R>) -> Result<(), WavError> {
+    pub fn agent(&mut self, at: CallTime, frame: &PcmFrame<R>) {
         self.tape.agent(at, frame);
-        self.write_settled()
     }
 
     /// At `at` the carrier was told to throw away what the caller had not heard yet.
@@ -63,7 +61,8 @@ impl<W: Write + Seek, R: Rate> WavWriter<W, R> {
         Ok(self.tape.taken())
     }
 
-    fn write_settled(&mut self) -> Result<(), WavError> {
+    /// Writes what no later frame can change any more. To be called after every few frames.
+    pub fn write_settled(&mut self) -> Result<(), WavError> {
         self.settled.clear();
         self.tape.take(&mut self.settled);
         self.file.write(&self.settled)
@@ -151,9 +150,11 @@ mod tests {
         let disk = Disk::default();
         let mut recording = WavWriter::<_, Hz8k>::new(disk.clone()).unwrap();
         for frame in 0..100 {
-            recording.caller(CallTime::from_millis(frame * 20), &sound(100)).unwrap();
+            recording.caller(CallTime::from_millis(frame * 20), &sound(100));
+            recording.write_settled().unwrap();
             if frame == 25 {
-                recording.agent(CallTime::from_millis(500), &sound(-7)).unwrap();
+                recording.agent(CallTime::from_millis(500), &sound(-7));
+                recording.write_settled().unwrap();
             }
         }
         assert_eq!(recording.finish(CallTime::from_millis(2_000)).unwrap(), Duration::from_secs(2));
@@ -171,7 +172,8 @@ mod tests {
         let disk = Disk::default();
         let mut recording = WavWriter::<_, Hz8k>::new(disk.clone()).unwrap();
         for _ in 0..3 {
-            recording.agent(CallTime::from_millis(100), &sound(9)).unwrap();
+            recording.agent(CallTime::from_millis(100), &sound(9));
+            recording.write_settled().unwrap();
         }
         recording.agent_cleared(CallTime::from_millis(110));
         recording.finish(CallTime::from_millis(500)).unwrap();
@@ -186,7 +188,8 @@ mod tests {
         let mut recording = WavWriter::<_, Hz8k>::new(disk.clone()).unwrap();
         assert_eq!(disk.read().1.len(), 0);
         for frame in 0..500u64 {
-            recording.caller(CallTime::from_millis(frame * 20), &sound(100)).unwrap();
+            recording.caller(CallTime::from_millis(frame * 20), &sound(100));
+            recording.write_settled().unwrap();
             let seconds = disk.read().1.len() as f64 / 16_000.0;
             assert!(seconds >= frame as f64 * 0.02 - 2.05, "{seconds} s after {frame} frames");
         }
@@ -211,8 +214,10 @@ mod tests {
     fn a_disk_that_is_full_is_an_error_that_says_so() {
         let mut small = [0; 200];
         let mut recording = WavWriter::<_, Hz8k>::new(Cursor::new(&mut small[..])).unwrap();
-        recording.agent(CallTime::START, &sound(1)).unwrap();
-        let error = recording.caller(CallTime::START, &sound(1)).unwrap_err();
+        recording.agent(CallTime::START, &sound(1));
+        recording.write_settled().unwrap();
+        recording.caller(CallTime::START, &sound(1));
+        let error = recording.write_settled().unwrap_err();
         assert!(error.to_string().starts_with("cannot write the WAV file: "), "{error}");
     }
 

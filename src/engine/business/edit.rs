@@ -104,11 +104,7 @@ impl Edit {
             "limits" => self.limits(value),
             "time_zone" => self.time_zone(value),
             "transfer_to" => self.transfer_to(value),
-            "webhook_url" => {
-                if let Some(url) = self.text(field, value) {
-                    self.profile.webhook_url = url;
-                }
-            }
+            "webhook_url" => self.webhook_url(value),
             unknown => self.unknown(unknown, &FIELDS),
         }
     }
@@ -236,12 +232,22 @@ impl Edit {
     }
 
     fn transfer_to(&mut self, value: &Value) {
-        let Some(text) = self.text("transfer_to", value) else { return };
-        match text.as_deref().map(|text| text.trim().parse::<PhoneNumber>()) {
-            None => self.profile.transfer_to = None,
-            Some(Ok(number)) => self.profile.transfer_to = Some(number),
-            Some(Err(_)) => {
+        match (value, value.as_str().map(str::parse::<PhoneNumber>)) {
+            (Value::Null, _) => self.profile.transfer_to = None,
+            (_, Some(Ok(number))) => self.profile.transfer_to = Some(number),
+            (_, Some(Err(_)) | None) => {
                 self.fault("transfer_to", "is no telephone number", "give it in E.164 as in \"+15005550006\", or null");
+            }
+        }
+    }
+
+    /// What address it may be is a rule of the profile.
+    fn webhook_url(&mut self, value: &Value) {
+        match value {
+            Value::Null => self.profile.webhook_url = None,
+            Value::String(url) => self.profile.webhook_url = Some(url.clone()),
+            other => {
+                self.fault("webhook_url", format!("is {}, not a text", kind(other)), "give an https address, or null")
             }
         }
     }

@@ -9,6 +9,8 @@ pub(super) enum Timer {
     AgentReady,
     /// The agent owes speech; the ladder's next step is due.
     OwedSpeech,
+    /// The agent is in the middle of a response, and there is nothing of it left to be heard.
+    RanDry,
     /// Both sides have been silent; the caller is asked.
     CallerSilent,
     /// The caller may still be speaking; the interruption is decided again.
@@ -27,9 +29,10 @@ pub(super) enum Timer {
     MaxCall,
 }
 
-const ALL: [Timer; 10] = [
+const ALL: [Timer; 11] = [
     Timer::AgentReady,
     Timer::OwedSpeech,
+    Timer::RanDry,
     Timer::CallerSilent,
     Timer::BargeIn,
     Timer::Transcript,

@@ -81,8 +81,10 @@ pub enum Input {
     MarkSent(Mark),
     /// The mark came back: the caller has heard (or the carrier has thrown away) what lies before it.
     MarkHeard(Mark),
-    /// The carrier's side of the media was closed: the caller has left.
+    /// The carrier said that the media is over: the caller has left.
     MediaClosed,
+    /// The media stream is gone and the carrier has not said that the call is over: the caller may still be there.
+    StreamLost,
     /// Somebody outside of the call wants it to end.
     HangUp(HangupCause),
     /// The time that [`CallMachine::next_deadline`](super::CallMachine::next_deadline) named has come.

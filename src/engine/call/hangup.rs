@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub enum HangupCause {
     /// The caller hung up, or the carrier lost the line.
     CallerHungUp,
+    /// The media stream broke, or had to be closed, while the carrier still held the line.
+    StreamLost,
     /// The agent said goodbye.
     AgentHungUp,
     /// The agent handed the caller over to another number.
@@ -32,8 +34,9 @@ pub enum HangupCause {
 
 impl HangupCause {
     /// Every cause.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::CallerHungUp,
+        Self::StreamLost,
         Self::AgentHungUp,
         Self::Transferred,
         Self::CallerSilent,
@@ -49,6 +52,7 @@ impl HangupCause {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::CallerHungUp => "caller_hung_up",
+            Self::StreamLost => "stream_lost",
             Self::AgentHungUp => "agent_hung_up",
             Self::Transferred => "transferred",
             Self::CallerSilent => "caller_silent",

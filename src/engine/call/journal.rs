@@ -17,7 +17,7 @@
 //!
 //! | line | input |
 //! |---|---|
-//! | `answered`, `media-closed`, `deadline` | the same |
+//! | `answered`, `media-closed`, `stream-lost`, `deadline` | the same |
 //! | `agent-ready [detects-turns]` | `AgentReady` |
 //! | `agent-lost refused\|unreachable\|dropped\|stalled` | `AgentLost` |
 //! | `response-started R` | `ResponseStarted` |
@@ -98,6 +98,7 @@ pub fn input_line(now: CallTime, input: &Input) -> String {
         Input::MarkSent(mark) => format!("mark-sent {mark}"),
         Input::MarkHeard(mark) => format!("mark-heard {mark}"),
         Input::MediaClosed => "media-closed".to_owned(),
+        Input::StreamLost => "stream-lost".to_owned(),
         Input::HangUp(cause) => format!("hang-up {cause}"),
         Input::Deadline => "deadline".to_owned(),
     };
@@ -245,6 +246,7 @@ fn parse_input(what: &str) -> Result<Input, &'static str> {
         "mark-sent" => Input::MarkSent(rest.parse().map_err(|_| "not a mark")?),
         "mark-heard" => Input::MarkHeard(rest.parse().map_err(|_| "not a mark")?),
         "media-closed" => Input::MediaClosed,
+        "stream-lost" => Input::StreamLost,
         "hang-up" => {
             let cause = HangupCause::ALL.into_iter().find(|cause| cause.as_str() == rest);
             Input::HangUp(cause.ok_or("not a cause")?)
@@ -290,6 +292,15 @@ mod tests {
         fn no_text_makes_the_reader_panic(text: String, tail in "[0-9]{1,5} [a-z-]{1,12} .{0,20}\n") {
             let _ = Journal::parse(&text);
             let _ = Journal::parse(&format!("{}\n{tail}", header(&CallSettings::default())));
+        }
+    }
+
+    #[test]
+    fn every_end_survives_its_line() {
+        let told = HangupCause::ALL.map(Input::HangUp);
+        for input in [Input::MediaClosed, Input::StreamLost].into_iter().chain(told) {
+            let line = input_line(CallTime::START, &input);
+            assert_eq!(parse_input(line.strip_prefix("0 ").unwrap()), Ok(input));
         }
     }
 

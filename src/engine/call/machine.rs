@@ -24,6 +24,7 @@ use super::stats::CallStats;
 
 use asking::Owed;
 use caller::Caller;
+use ear::Sound;
 use ending::Ending;
 
 /// The rules of one call.
@@ -42,7 +43,9 @@ pub struct CallMachine {
     answered_at: CallTime,
     last_barge_in: Option<CallTime>,
     playout_ended_at: Option<CallTime>,
+    sound: Sound,
     agent_turns_in_a_row: u32,
+    last_turn_was_silent: bool,
     reprompts: u32,
     responses: u32,
     stats: CallStats,
@@ -81,7 +84,9 @@ impl CallMachine {
             answered_at: CallTime::START,
             last_barge_in: None,
             playout_ended_at: None,
+            sound: Sound::default(),
             agent_turns_in_a_row: 0,
+            last_turn_was_silent: false,
             reprompts: 0,
             responses: 0,
             stats: CallStats::default(),
@@ -94,6 +99,7 @@ impl CallMachine {
         match (self.phase, input) {
             (Phase::Ended, _) => {}
             (_, Input::MediaClosed) => self.end(now, HangupCause::CallerHungUp, Farewell::HangUp, out),
+            (_, Input::StreamLost) => self.stream_lost(now, out),
             (_, Input::HangUp(cause)) => self.end(now, cause, Farewell::HangUp, out),
             (Phase::Ringing, Input::Answered) => self.answered(now, out),
             (Phase::Ringing, _) => self.ignore(),
@@ -122,7 +128,7 @@ impl CallMachine {
             Input::AgentReady { detects_turns } => self.agent_ready(now, detects_turns, out),
             Input::AgentLost(loss) => self.agent_lost(now, loss, out),
             Input::ResponseStarted(response) => self.response_started(response, out),
-            Input::AgentAudio { response, length } => self.agent_audio(response, length, out),
+            Input::AgentAudio { response, length } => self.agent_audio(now, response, length, out),
             Input::AgentText { response, text } => self.agent_text(response, &text),
             Input::ResponseEnded { response, outcome } => self.response_ended(now, response, outcome, out),
             Input::CallerSpeechStarted { by, ago } => self.caller_started(now, by, now - ago, out),
@@ -135,7 +141,7 @@ impl CallMachine {
             Input::MarkSent(mark) => self.mark_sent(now, mark),
             Input::MarkHeard(mark) => self.mark_heard(now, mark, out),
             Input::Deadline => self.expire(now, out),
-            Input::Answered | Input::MediaClosed | Input::HangUp(_) => self.ignore(),
+            Input::Answered | Input::MediaClosed | Input::StreamLost | Input::HangUp(_) => self.ignore(),
         }
     }
 

@@ -15,7 +15,7 @@
 //! 5. Silence has an owner. If the agent owes speech: a filler, a second request, an apology and the end. If
 //!    the caller is silent: the agent asks twice, then the call ends.
 //! 6. The end: a tool call, a ladder or a limit wants it, the last words are heard (bounded), `EndCall`. Or the
-//!    caller leaves. After `EndCall` the machine says nothing more.
+//!    caller leaves. Or the stream is lost, and the carrier says what nobody else can say any more. After `EndCall` the machine says nothing more.
 
 mod barge_in;
 mod deadlines;

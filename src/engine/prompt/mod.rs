@@ -35,6 +35,7 @@ mod tests;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::engine::business::{Business, is_placeholder, template};
 use crate::engine::ids::PhoneNumber;
@@ -57,9 +58,9 @@ const LONGEST_NOTE: usize = 300;
 /// How many such things are told.
 const MOST_NOTES: usize = 20;
 
-/// The instructions for the voice agent. Only [`PromptBuilder`] makes one, once per call.
+/// The instructions for the voice agent. Only [`PromptBuilder`] makes one, once per call; its clones share the text.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Prompt(String);
+pub struct Prompt(Arc<str>);
 
 impl Prompt {
     /// The whole text, to be sent to the vendor. It is not for logs.
@@ -189,7 +190,7 @@ impl PromptBuilder<'_> {
     /// A foundation of this builder, with what is true of one call.
     pub fn complete(&self, foundation: &Foundation, call: &CallContext) -> Prompt {
         let layers = [Some(foundation.text.clone()), self.call_line(call), self.notes(call)];
-        Prompt(layers.into_iter().flatten().collect::<Vec<_>>().join("\n\n"))
+        Prompt(layers.into_iter().flatten().collect::<Vec<_>>().join("\n\n").into())
     }
 
     /// What the business says for this channel and direction, and no other.

@@ -65,6 +65,8 @@ pub struct Dial<'a> {
     pub caller_id: Option<&'a PhoneNumber>,
     /// How long it may ring: 5 to 600 s.
     pub timeout: Duration,
+    /// How long the two may talk: 1 s to 24 h.
+    pub time_limit: Duration,
     /// What Twilio requests when the second leg is over; without it, the call ends then.
     pub action: Option<&'a str>,
     /// Where the second leg's status is reported.
@@ -124,6 +126,7 @@ impl Twiml {
     /// Connects the caller with another number.
     pub fn dial(dial: &Dial<'_>) -> Self {
         let seconds = dial.timeout.as_secs().clamp(5, 600).to_string();
+        let most = dial.time_limit.as_secs().clamp(1, 86_400).to_string();
         let number = Element::new("Number")
             .with_some("statusCallback", dial.status_callback)
             .with_some("statusCallbackEvent", dial.status_callback.map(|_| "initiated ringing answered completed"))
@@ -131,6 +134,7 @@ impl Twiml {
         let dial = Element::new("Dial")
             .with_some("callerId", dial.caller_id.map(PhoneNumber::as_str))
             .with("timeout", &seconds)
+            .with("timeLimit", &most)
             .with_some("action", dial.action)
             .child(number);
         Self::of([dial])

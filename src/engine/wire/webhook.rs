@@ -5,6 +5,7 @@
 //! | voice | a call came in, or an outbound one was answered: what shall be done? | [`VoiceWebhook`] |
 //! | status | a call went on or ended | [`StatusWebhook`] |
 //! | `<Connect action>` | the media stream is over: what now? | [`StreamEndedWebhook`] |
+//! | `<Dial action>` | the second leg of a transfer is over: what now? | [`DialEndedWebhook`] |
 //! | `AsyncAmdStatusCallback` | who or what answered a call that we placed | [`AmdWebhook`] |
 //! | `<Stream statusCallback>` | the media stream started, stopped or failed | [`StreamStatusWebhook`] |
 //!
@@ -237,6 +238,59 @@ impl StreamEndedWebhook {
     pub fn change(&self, received_at: i64) -> Option<StatusChange> {
         let change = StatusChange::new(self.call_sid.clone(), self.status?, CarrierSource::StreamEnded, received_at);
         Some(StatusChange { reason: self.error.clone(), ..change })
+    }
+}
+
+/// The second leg of a transfer is over, and Twilio asks what shall be done with the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DialEndedWebhook {
+    /// The caller's call.
+    pub call_sid: CallSid,
+    /// How far that has come: `in-progress` if the caller is still there.
+    pub status: Option<CallStatus>,
+    /// `DialCallStatus`: how the second leg ended.
+    pub dialled: CallStatus,
+    /// The second leg; there is none where nobody could be dialled.
+    pub leg: Option<CallSid>,
+    /// How long the second leg lasted, in seconds.
+    pub leg_duration_s: Option<u32>,
+}
+
+impl DialEndedWebhook {
+    /// Reads the request's fields.
+    pub fn from_form(form: &Form<'_>) -> Result<Self, WebhookError> {
+        let dialled = match single(form, "DialCallStatus")? {
+            Some("answered") => CallStatus::Completed, // as a conference's leg is called
+            _ => require(form, "DialCallStatus")?,
+        };
+        Ok(Self {
+            call_sid: require(form, "CallSid")?,
+            status: read(form, "CallStatus")?,
+            dialled,
+            leg: read(form, "DialCallSid")?,
+            leg_duration_s: number(form, "DialCallDuration")?,
+        })
+    }
+
+    /// Whether somebody answered.
+    pub fn was_connected(&self) -> bool {
+        self.dialled == CallStatus::Completed
+    }
+
+    /// What it says: about the second leg, and about the caller's call. `received_at`: microseconds since 1970-01-01
+    /// UTC.
+    pub fn changes(&self, received_at: i64) -> Vec<StatusChange> {
+        let source = CarrierSource::StatusCallback;
+        let leg = self.leg.clone().map(|leg| StatusChange {
+            parent_call_sid: Some(self.call_sid.clone()),
+            duration_s: self.leg_duration_s,
+            ..StatusChange::new(leg, self.dialled, source, received_at)
+        });
+        let own = self.status.map(|status| StatusChange {
+            reason: Some(format!("transfer: {}", self.dialled)),
+            ..StatusChange::new(self.call_sid.clone(), status, source, received_at)
+        });
+        leg.into_iter().chain(own).collect()
     }
 }
 

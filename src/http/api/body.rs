@@ -78,7 +78,11 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         }
     })?;
     json.end().map_err(|error| Problem::malformed(format!("the body is no JSON: {error}")))?;
-    Ok(value)
+    // serde takes a list for an object whose fields are not named.
+    match body.trim_ascii_start().starts_with(b"{") {
+        true => Ok(value),
+        false => Err(Problem::invalid("body", "give an object, as in {\"name\": …}")),
+    }
 }
 
 fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {

@@ -84,10 +84,10 @@ async fn list(
     let rows = api
         .ask(move |store| match own {
             Some(own) => Ok(store.business(&own)?.into_iter().filter(|_| behind.is_none()).collect()),
-            None => store.businesses_page(behind.as_deref(), limit.rows_to_ask()),
+            None => store.businesses_page(behind.as_ref(), limit.rows_to_ask()),
         })
         .await?;
-    Ok(Json(Page::of(rows, limit, |row| row.business.id.as_str().to_owned(), BusinessJson::from)))
+    Ok(Json(Page::of(rows, limit, |row| row.business.id.clone(), BusinessJson::from)))
 }
 
 /// Makes a business. From then on its numbers are answered.

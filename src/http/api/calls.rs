@@ -17,13 +17,12 @@ use crate::engine::call::HangupCause;
 use crate::engine::ids::{BusinessId, CallSid};
 use crate::engine::status::{CallDirection, CallRow, CallStatus};
 use crate::store::{CallFilter, CallPlace};
-use crate::telemetry::Event;
 
 use super::body::{Query, named};
 use super::caller::Caller;
-use super::page::{Cursor, Limit, Page, cursor_schema, limit_schema};
+use super::page::{Cursor, Limit, Page};
 use super::problem::Problem;
-use super::value::{Moment, Number, business_schema, direction_schema, moment_schema, number_schema, status_schema};
+use super::value::{BusinessName, Direction, Moment, Number, PageCursor, Status};
 use super::{Api, Part, by_get, get, resource};
 use shape::{CallJson, CallRecordJson, HangingUpJson, LiveCallsJson};
 
@@ -45,7 +44,7 @@ fn routes(config: &mut ServiceConfig) {
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(list, live, show, hang_up, place::place, place::show), tags((name = "calls", description = "Calls and what was said on them.")))]
+#[openapi(paths(list, live, show, hang_up, place::place, place::show), components(schemas(Number)), tags((name = "calls", description = "Calls and what was said on them.")))]
 struct Document;
 
 /// Which calls are asked for.
@@ -54,29 +53,26 @@ struct Document;
 #[into_params(parameter_in = Query)]
 struct Asked {
     /// Those of this business.
-    #[param(schema_with = business_schema, required = false)]
+    #[param(value_type = Option<BusinessName>)]
     business: Option<BusinessId>,
     /// Those that have come this far, and no farther.
-    #[param(schema_with = status_schema, required = false)]
+    #[param(value_type = Option<Status>)]
     status: Option<CallStatus>,
     /// Those that go this way.
-    #[param(schema_with = direction_schema, required = false)]
+    #[param(value_type = Option<Direction>)]
     direction: Option<CallDirection>,
     /// Those from or to this number.
-    #[param(schema_with = number_schema, required = false)]
     number: Option<Number>,
     /// Those of this time or later.
-    #[param(schema_with = moment_schema, required = false)]
     since: Option<Moment>,
     /// Those of an earlier time than this.
-    #[param(schema_with = moment_schema, required = false)]
     until: Option<Moment>,
     /// How many calls a page holds.
     #[serde(default)]
-    #[param(schema_with = limit_schema, required = false)]
+    #[param(inline, required = false)]
     limit: Limit,
     /// The `next_cursor` of the page before.
-    #[param(schema_with = cursor_schema, required = false)]
+    #[param(value_type = Option<PageCursor>, inline)]
     cursor: Option<Cursor<CallPlace>>,
 }
 
@@ -186,10 +182,7 @@ async fn hang_up_elsewhere(
     let Some(dialler) = dialler else {
         return Err(Problem::conflict("the call is not alive on this node; ask the node that has its media stream"));
     };
-    dialler.carrier().hang_up(call).await.map_err(|error| {
-        api.telemetry.record(Event::CarrierFailed { call, error: &error.to_string() });
-        Problem::unavailable(error.to_string())
-    })
+    dialler.hang_up(call).await.map_err(|error| Problem::unavailable(error.to_string()))
 }
 
 fn owner(row: &CallRow) -> Option<&BusinessId> {

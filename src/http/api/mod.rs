@@ -7,7 +7,7 @@
 //! | `body`, `page` | what requests say and how long lists are answered |
 //! | `problem` | how it is said that something can't be done |
 //! | `reading` | questions to the database that may take too long |
-//! | `describe` | the OpenAPI document |
+//! | `describe`, `viewer` | the OpenAPI document, and a page that shows it |
 //! | `calls`, `businesses`, `campaigns`, `tokens` | the things themselves, one file each |
 //!
 //! A new thing is a file with a [`Part`] (its routes, and their description) and a line in [`PARTS`]. Its handlers take a
@@ -33,6 +33,7 @@ pub mod token;
 pub mod token_book;
 mod tokens;
 mod value;
+pub mod viewer;
 
 use actix::Addr;
 use actix_web::dev::HttpServiceFactory;

@@ -10,7 +10,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+
+use super::value::described;
 
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,15 +57,12 @@ impl Limit {
     }
 }
 
-/// For `#[param(schema_with = limit_schema)]`.
-pub fn limit_schema() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .minimum(Some(1))
-        .maximum(Some(Limit::MOST))
-        .default(Some(Limit::default().0.into()))
-        .build()
-}
+described!(Limit: ObjectBuilder::new()
+    .schema_type(Type::Integer)
+    .minimum(Some(1))
+    .maximum(Some(Limit::MOST))
+    .default(Some(Limit::default().0.into()))
+    .build());
 
 impl Default for Limit {
     fn default() -> Self {
@@ -83,11 +82,6 @@ impl<'de> Deserialize<'de> for Limit {
 /// Where a page begins: behind the item with this key. What it looks like is nobody's business but ours.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Cursor<K>(pub K);
-
-/// For `#[param(schema_with = cursor_schema)]`.
-pub fn cursor_schema() -> Object {
-    ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9_-]+$")).build()
-}
 
 impl<'de, K: DeserializeOwned> Deserialize<'de> for Cursor<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

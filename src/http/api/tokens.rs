@@ -12,9 +12,9 @@ use crate::store::{ApiToken, TokenScope};
 
 use super::body::{Body, Query};
 use super::caller::Caller;
-use super::page::{Cursor, Limit, Page, cursor_schema, limit_schema};
+use super::page::{Cursor, Limit, Page};
 use super::problem::{FieldError, Problem};
-use super::value::{Moment, business_schema, moment_or_null_schema, moment_schema};
+use super::value::{BusinessName, Moment, PageCursor, Title};
 use super::{Api, Part, get, resource, token};
 
 /// This part of the interface.
@@ -50,15 +50,14 @@ enum Scope {
 #[serde(deny_unknown_fields)]
 struct NewToken {
     /// Whose it is, for people to read: 1 to 100 characters.
-    #[schema(min_length = 1, max_length = 100, pattern = "^[^\\x00-\\x20\\x7f-\\xa0][^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    #[schema(value_type = Title)]
     name: String,
     /// What it is for.
     scope: Scope,
     /// Which business, if it is for one.
-    #[schema(schema_with = business_schema, required = false)]
+    #[schema(value_type = Option<BusinessName>)]
     business: Option<String>,
     /// From when on it is worth nothing; without, it is valid until it is revoked.
-    #[schema(schema_with = moment_or_null_schema, required = false)]
     expires_at: Option<Moment>,
 }
 
@@ -73,18 +72,15 @@ struct TokenJson {
     /// What it is for.
     scope: Scope,
     /// Which business, if it is for one.
+    #[schema(value_type = Option<BusinessName>)]
     business: Option<String>,
     /// When it was made.
-    #[schema(schema_with = moment_schema)]
     created_at: Moment,
     /// From when on it is worth nothing.
-    #[schema(schema_with = moment_or_null_schema)]
     expires_at: Option<Moment>,
     /// When it was used last; written down every few seconds.
-    #[schema(schema_with = moment_or_null_schema)]
     last_used_at: Option<Moment>,
     /// When it was revoked.
-    #[schema(schema_with = moment_or_null_schema)]
     revoked_at: Option<Moment>,
 }
 
@@ -105,10 +101,10 @@ struct CreatedJson {
 struct Asked {
     /// How many tokens a page holds.
     #[serde(default)]
-    #[param(schema_with = limit_schema, required = false)]
+    #[param(inline, required = false)]
     limit: Limit,
     /// The `next_cursor` of the page before.
-    #[param(schema_with = cursor_schema, required = false)]
+    #[param(value_type = Option<PageCursor>, inline)]
     cursor: Option<Cursor<(i64, String)>>,
 }
 

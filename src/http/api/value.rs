@@ -7,6 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
+use crate::engine::call::{HangupCause, Speaker};
 use crate::engine::ids::PhoneNumber;
 use crate::engine::status::{CallDirection, CallStatus};
 
@@ -54,49 +55,67 @@ fn unplussed(text: String) -> String {
     }
 }
 
-/// A moment, in the document.
-pub fn moment_schema() -> Object {
-    text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).build()
-}
+/// What the document says of a type, under the name of the type.
+macro_rules! described {
+    ($type:ident: $schema:expr) => {
+        impl utoipa::PartialSchema for $type {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                $schema.into()
+            }
+        }
 
-/// A moment or nothing, in the document.
-pub fn moment_or_null_schema() -> Object {
-    let schema = text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
-    schema.schema_type(utoipa::openapi::schema::SchemaType::from_iter([Type::String, Type::Null])).build()
+        impl utoipa::ToSchema for $type {
+            fn name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+        }
+    };
 }
+pub(super) use described;
 
-/// A telephone number, in the document.
-pub fn number_schema() -> Object {
-    text().pattern(Some("^\\+[1-9][0-9]{1,14}$")).build()
-}
-
-/// A call, in the document.
-pub fn call_sid_schema() -> Object {
-    text().pattern(Some("^CA[0-9a-fA-F]{32}$")).build()
-}
-
-/// A business, in the document: what can't be the name of one can't be asked for.
-pub fn business_schema() -> Object {
-    text()
-        .min_length(Some(1))
-        .max_length(Some(64))
-        .pattern(Some("^[^\\x00-\\x20\\x7f-\\xa0][^\\x00-\\x1f\\x7f-\\x9f]*$"))
-        .build()
-}
-
-/// How far a call has come, in the document.
-pub fn status_schema() -> Object {
-    text().enum_values(Some(CallStatus::ALL.map(CallStatus::as_str))).build()
-}
-
-/// Who called whom, in the document.
-pub fn direction_schema() -> Object {
-    text().enum_values(Some([CallDirection::Inbound, CallDirection::Outbound].map(CallDirection::as_str))).build()
-}
-
+/// A text, in the document.
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
+
+/// One of these words, in the document.
+fn one_of(words: impl IntoIterator<Item = &'static str>) -> Object {
+    text().enum_values(Some(words)).build()
+}
+
+/// For `value_type` alone: what a text holds that the code keeps in a type of its own.
+macro_rules! texts {
+    ($($(#[$doc:meta])+ $name:ident: $schema:expr;)+) => {
+        $($(#[$doc])+ pub struct $name; described!($name: $schema);)+
+    };
+}
+
+described!(Moment: text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).build());
+described!(Number: text().pattern(Some("^\\+[1-9][0-9]{1,14}$")).build());
+
+texts! {
+    /// A call's name.
+    CallName: text().pattern(Some("^CA[0-9a-fA-F]{32}$")).build();
+    /// The `next_cursor` of a page.
+    PageCursor: text().pattern(Some("^[A-Za-z0-9_-]+$")).build();
+    /// What people call a thing: 1 to 100 characters.
+    Title: text().min_length(Some(1)).max_length(Some(100)).pattern(Some(ONE_LINE)).build();
+    /// A business's name.
+    BusinessName: text().min_length(Some(1)).max_length(Some(64)).pattern(Some(ONE_LINE)).build();
+    /// How far a call has come, in the carrier's words; `rejected` is our own refusal.
+    Status: one_of(CallStatus::ALL.map(CallStatus::as_str));
+    /// Which way a call goes, seen from us.
+    Direction: one_of([CallDirection::Inbound, CallDirection::Outbound].map(CallDirection::as_str));
+    /// Who ended a call, and why.
+    Cause: one_of(HangupCause::ALL.map(HangupCause::as_str));
+    /// Who spoke.
+    Side: one_of([Speaker::Caller, Speaker::Agent].map(Speaker::as_str));
+    /// What the carrier was told to do after a call.
+    After: one_of(["hang_up", "dial", "apologise"]);
+}
+
+/// Text without control characters that is not all space.
+const ONE_LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use actix_web::{rt, web};
 
-use super::{AmdWebhook, Dialler, JobInUrl, REGISTRY_ANSWERS_WITHIN, Webhooks};
+use super::{AmdWebhook, JobInUrl, REGISTRY_ANSWERS_WITHIN, Webhooks};
 use crate::actors::call_registry::HangUpCall;
 use crate::actors::metered;
 use crate::engine::call::HangupCause;
@@ -10,7 +10,6 @@ use crate::engine::ids::CallSid;
 use crate::engine::outbound::OnMachine;
 use crate::engine::status::AnsweredBy;
 use crate::engine::wire::twiml::Twiml;
-use crate::providers::carrier::{CallNow, CarrierError};
 use crate::telemetry::Event;
 
 /// Does what is to be done. Twilio asks about the same finding again only if it has no answer, and doing this twice leaves
@@ -35,9 +34,8 @@ async fn hang_up(service: &Webhooks, call: &CallSid) {
     if is_alive {
         return;
     }
-    let Some(dialler) = &service.dialler else { return };
-    if let Err(error) = dialler.carrier().hang_up(call).await {
-        service.telemetry.record(Event::CarrierFailed { call, error: &error.to_string() });
+    if let Some(dialler) = &service.dialler {
+        dialler.hang_up(call).await.ok(); // a failure was told there; the call ends by its own rules
     }
 }
 
@@ -45,22 +43,8 @@ async fn hang_up(service: &Webhooks, call: &CallSid) {
 async fn leave_message(service: &Webhooks, job: &JobInUrl, call: &CallSid) {
     let Some(dialler) = &service.dialler else { return };
     let Some(message) = message(service, job).await else { return hang_up(service, call).await };
-    match say(service, dialler, job, call, &message).await {
-        Ok(()) | Err(CarrierError::Over) => {}
-        Err(error) => service.telemetry.record(Event::CarrierFailed { call, error: &error.to_string() }),
-    }
-}
-
-async fn say(
-    service: &Webhooks,
-    dialler: &Dialler,
-    job: &JobInUrl,
-    call: &CallSid,
-    message: &str,
-) -> Result<(), CarrierError> {
     let language = service.businesses.now().get(&job.business).map(|business| business.profile.language.clone());
-    let twiml = Twiml::say_and_hang_up(message, language.as_deref().unwrap_or("en-US"));
-    dialler.carrier().update(call, &CallNow::Follow(twiml.into_string())).await
+    dialler.instruct(call, Twiml::say_and_hang_up(&message, language.as_deref().unwrap_or("en-US"))).await;
 }
 
 /// What is to be said; nothing, if it can't be read.

@@ -22,8 +22,11 @@ use crate::engine::call::{AgentCounter, AgentLoss, Ask, ResponseOutcome, Speaker
 use crate::engine::ids::{CallSid, Digit, ResponseId};
 use crate::engine::prompt::Prompt;
 
+mod inbox;
 pub mod local;
 pub mod openai_realtime;
+
+pub use inbox::Receiver;
 
 /// A kind of voice agent: opens sessions. Shared by all calls of the process.
 pub trait VoiceAgent<R: Rate>: Send + Sync {
@@ -194,24 +197,24 @@ const EVENTS: usize = 64;
 /// The call's end of a session.
 #[derive(Debug)]
 pub struct AgentLink<R: Rate> {
-    inputs: mpsc::Sender<AgentInput<R>>,
+    inputs: inbox::Sender<AgentInput<R>>,
 }
 
 impl<R: Rate> AgentLink<R> {
     /// Gives the agent the caller's next 20 ms. Never waits: `false` says that the session is so far behind
     /// that the frame was dropped.
     pub fn hear(&self, frame: PcmFrame<R>) -> bool {
-        self.inputs.capacity() > FOR_ORDERS && self.inputs.try_send(AgentInput::CallerAudio(frame)).is_ok()
+        self.inputs.offer(AgentInput::CallerAudio(frame), FOR_ORDERS)
     }
 
     /// Gives the agent an order. Never waits: `false` says that the session is over or hopelessly behind.
     pub fn order(&self, order: AgentOrder) -> bool {
-        self.inputs.try_send(AgentInput::Order(order)).is_ok()
+        self.inputs.offer(AgentInput::Order(order), 0)
     }
 
     /// Whether the session is over: its [`AgentEvent::Lost`] is on the way.
     pub fn is_over(&self) -> bool {
-        self.inputs.is_closed()
+        self.inputs.is_over()
     }
 }
 
@@ -219,14 +222,14 @@ impl<R: Rate> AgentLink<R> {
 #[derive(Debug)]
 pub struct AgentDesk<R: Rate> {
     /// What the call gives; `None` when the call is over.
-    pub inputs: mpsc::Receiver<AgentInput<R>>,
+    pub inputs: Receiver<AgentInput<R>>,
     /// What the call is told; sending waits while the call is behind, and fails when it is over.
     pub events: mpsc::Sender<AgentEvent<R>>,
 }
 
 /// Both ends of a new session.
 pub fn session<R: Rate>() -> (AgentSession<R>, AgentDesk<R>) {
-    let (inputs, desk_inputs) = mpsc::channel(INPUTS);
+    let (inputs, desk_inputs) = inbox::inbox(INPUTS);
     let (desk_events, events) = mpsc::channel(EVENTS);
     (AgentSession { link: AgentLink { inputs }, events }, AgentDesk { inputs: desk_inputs, events: desk_events })
 }

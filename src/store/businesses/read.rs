@@ -31,11 +31,15 @@ impl Store {
     }
 
     /// A page of the businesses by id: at most `limit`, behind the one with this id.
-    pub fn businesses_page(&self, behind: Option<&str>, limit: usize) -> Result<Vec<StoredBusiness>, StoreError> {
+    pub fn businesses_page(
+        &self,
+        behind: Option<&BusinessId>,
+        limit: usize,
+    ) -> Result<Vec<StoredBusiness>, StoreError> {
         self.ask(|conn| {
             let rows: Vec<BusinessRow> = both!(conn, |c| businesses::table
                 .filter(businesses::deleted_at.is_null())
-                .filter(businesses::id.gt(behind.unwrap_or_default()))
+                .filter(businesses::id.gt(behind.map_or("", BusinessId::as_str)))
                 .order(businesses::id)
                 .limit(i64::try_from(limit).unwrap_or(i64::MAX))
                 .select(BusinessRow::as_select())

@@ -1,11 +1,12 @@
 //! What a call holds of its files.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::sound::{Piece, record};
+use super::sound::{Batch, record};
 use super::writer::Job;
 use super::{Backlog, Queue};
 use crate::engine::audio::{PcmFrame, Rate};
@@ -18,6 +19,8 @@ pub struct RecordingHandle<R: Rate> {
     queue: Arc<Queue>,
     id: u64,
     fate: Arc<Fate>,
+    /// What was not handed over yet: a message for each frame would wake the writing thread as often.
+    batch: RefCell<Batch>,
     length: Option<CallTime>,
     rate: PhantomData<R>,
 }
@@ -26,27 +29,37 @@ impl<R: Rate> RecordingHandle<R> {
     pub(super) fn begin(queue: Arc<Queue>, id: u64, call: &CallSid) -> Self {
         let fate = Arc::<Fate>::default();
         queue.order(Job::OpenRecording { id, call: call.clone(), fate: Arc::clone(&fate), record: record::<R> });
-        Self { queue, id, fate, length: None, rate: PhantomData }
+        Self { queue, id, fate, batch: RefCell::default(), length: None, rate: PhantomData }
     }
 
-    /// Keeps a frame of one side, which was on the wire at `at`. Never waits: what doesn't fit into the queue is
-    /// lost, and the recording silent there.
+    /// Keeps a frame of one side, which was on the wire at `at`; it is handed over with the next 200 ms. Never waits:
+    /// what doesn't fit into the queue is lost, and the recording silent there.
     ///
     /// For the caller, `at` is best the carrier's own timestamp: arrival that jitters by more than 20 ms is heard
     /// as a gap and makes the recording that much longer than the call.
     pub fn push(&self, side: Speaker, at: CallTime, frame: &PcmFrame<R>) {
-        let has_room = !self.fate.has_failed() && {
-            let piece = Piece { side, at, samples: frame.samples().into() };
-            self.queue.offer(frame.samples().len() * 2, Job::Sound { id: self.id, piece })
-        };
-        if !has_room {
-            self.fate.lose(1, &self.queue.backlog);
+        if self.fate.has_failed() {
+            return self.fate.lose(1, &self.queue.backlog);
+        }
+        let mut batch = self.batch.borrow_mut();
+        batch.push(side, at, frame);
+        if batch.is_full() {
+            self.hand_over(&mut batch);
         }
     }
 
     /// At `at` the carrier was told to throw away what the caller had not heard yet.
     pub fn agent_cleared(&self, at: CallTime) {
+        self.hand_over(&mut self.batch.borrow_mut());
         self.queue.order(Job::AgentCleared { id: self.id, at });
+    }
+
+    fn hand_over(&self, batch: &mut Batch) {
+        let batch = std::mem::take(batch);
+        let (frames, bytes) = (batch.frames(), batch.bytes());
+        if frames > 0 && !self.queue.offer(bytes, Job::Sound { id: self.id, batch }) {
+            self.fate.lose(frames, &self.queue.backlog);
+        }
     }
 
     /// How many frames were refused: by a full queue, or since the file was given up.
@@ -67,6 +80,7 @@ impl<R: Rate> RecordingHandle<R> {
 
 impl<R: Rate> Drop for RecordingHandle<R> {
     fn drop(&mut self) {
+        self.hand_over(&mut self.batch.borrow_mut());
         self.queue.order(Job::FinishRecording { id: self.id, length: self.length });
     }
 }

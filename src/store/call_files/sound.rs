@@ -8,16 +8,43 @@ use crate::engine::audio::{FRAME, MonoWavWriter, PcmFrame, Rate, WavWriter};
 use crate::engine::call::Speaker;
 use crate::engine::time::CallTime;
 
-/// One recorded frame, on its way to a file of the same rate.
-pub(super) struct Piece {
-    pub(super) side: Speaker,
-    pub(super) at: CallTime,
-    pub(super) samples: Box<[i16]>,
+/// Recorded frames on their way to a file of the same rate.
+#[derive(Default)]
+pub(super) struct Batch {
+    frames: Vec<(Speaker, CallTime)>,
+    /// Of one frame after the other.
+    samples: Vec<i16>,
+}
+
+/// How many frames are handed over together: 200 ms of both sides. So much is lost if the process is killed.
+const FRAMES: usize = 20;
+
+impl Batch {
+    pub(super) fn push<R: Rate>(&mut self, side: Speaker, at: CallTime, frame: &PcmFrame<R>) {
+        if self.frames.is_empty() {
+            self.frames.reserve_exact(FRAMES);
+            self.samples.reserve_exact(FRAMES * R::FRAME_SAMPLES);
+        }
+        self.frames.push((side, at));
+        self.samples.extend_from_slice(frame.samples());
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.frames.len() >= FRAMES
+    }
+
+    pub(super) fn frames(&self) -> u64 {
+        self.frames.len() as u64
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.samples.len() * 2
+    }
 }
 
 /// A recording's file, which knows its rate.
 pub(super) trait Recorder: Send {
-    fn push(&mut self, piece: &Piece) -> Result<(), FileError>;
+    fn push(&mut self, batch: &Batch) -> Result<(), FileError>;
     fn agent_cleared(&mut self, at: CallTime);
     /// Completes the file. Without a `length` the call ends with the last frame.
     fn finish(self: Box<Self>, length: Option<CallTime>) -> Result<(), FileError>;
@@ -44,16 +71,18 @@ struct Recording<R: Rate> {
 }
 
 impl<R: Rate> Recorder for Recording<R> {
-    fn push(&mut self, piece: &Piece) -> Result<(), FileError> {
-        let Some(frame) = PcmFrame::<R>::from_samples(&piece.samples) else {
-            return Err(io::Error::from(io::ErrorKind::InvalidData).into());
-        };
-        self.end = self.end.max(piece.at + FRAME);
-        match piece.side {
-            Speaker::Caller => self.wav.caller(piece.at, &frame)?,
-            Speaker::Agent => self.wav.agent(piece.at, &frame)?,
+    fn push(&mut self, batch: &Batch) -> Result<(), FileError> {
+        for (&(side, at), samples) in batch.frames.iter().zip(batch.samples.chunks(R::FRAME_SAMPLES)) {
+            let Some(frame) = PcmFrame::<R>::from_samples(samples) else {
+                return Err(io::Error::from(io::ErrorKind::InvalidData).into());
+            };
+            self.end = self.end.max(at + FRAME);
+            match side {
+                Speaker::Caller => self.wav.caller(at, &frame),
+                Speaker::Agent => self.wav.agent(at, &frame),
+            }
         }
-        Ok(())
+        Ok(self.wav.write_settled()?)
     }
 
     fn agent_cleared(&mut self, at: CallTime) {

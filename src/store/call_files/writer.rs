@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::handle::Fate;
-use super::sound::{Piece, Recorder};
+use super::sound::{Batch, Recorder};
 use super::{
     Backlog, CallFile, CallFileFailure, FileError, journal_name, make_private_folder, message_name, recording_name,
 };
@@ -25,7 +25,7 @@ type WriteMessage = fn(&File, &[i16]) -> Result<(), FileError>;
 /// What is asked of the thread.
 pub(super) enum Job {
     OpenRecording { id: u64, call: CallSid, fate: Arc<Fate>, record: Record },
-    Sound { id: u64, piece: Piece },
+    Sound { id: u64, batch: Batch },
     AgentCleared { id: u64, at: CallTime },
     FinishRecording { id: u64, length: Option<CallTime> },
     OpenJournal { id: u64, call: CallSid, fate: Arc<Fate> },
@@ -39,7 +39,7 @@ impl Job {
     /// What it weighs in the queue.
     fn bytes(&self) -> usize {
         match self {
-            Self::Sound { piece, .. } => piece.samples.len() * 2,
+            Self::Sound { batch, .. } => batch.bytes(),
             Self::Line { text, .. } => text.len(),
             Self::Message { samples, .. } => samples.len() * 2,
             _ => 0,
@@ -93,7 +93,7 @@ impl Writer {
     fn perform(&mut self, job: Job) {
         match job {
             Job::OpenRecording { id, call, fate, record } => self.open_recording(id, call, fate, record),
-            Job::Sound { id, piece } => self.record(id, &piece),
+            Job::Sound { id, batch } => self.record(id, &batch),
             Job::AgentCleared { id, at } => {
                 if let Some(recorder) = self.recordings.get_mut(&id).and_then(|recording| recording.file.as_mut()) {
                     recorder.agent_cleared(at);
@@ -117,9 +117,9 @@ impl Writer {
         self.recordings.insert(id, recording);
     }
 
-    fn record(&mut self, id: u64, piece: &Piece) {
+    fn record(&mut self, id: u64, batch: &Batch) {
         if let Some(recording) = self.recordings.get_mut(&id) {
-            recording.add(&self.backlog, &self.on_failure, |recorder| recorder.push(piece));
+            recording.add(batch.frames(), &self.backlog, &self.on_failure, |recorder| recorder.push(batch));
         }
     }
 
@@ -141,7 +141,7 @@ impl Writer {
         let mut line = text.replace(['\n', '\r'], " ");
         line.push('\n');
         if let Some(journal) = self.journals.get_mut(&id) {
-            journal.add(&self.backlog, &self.on_failure, |file| Ok(file.write_all(line.as_bytes())?));
+            journal.add(1, &self.backlog, &self.on_failure, |file| Ok(file.write_all(line.as_bytes())?));
         }
     }
 
@@ -190,14 +190,21 @@ impl<F> OpenFile<F> {
         new
     }
 
-    /// Writes a piece. A file that can't take it is given up; that is told once, and what comes after it is lost.
-    fn add(&mut self, backlog: &Backlog, on_failure: &OnFailure, write: impl FnOnce(&mut F) -> Result<(), FileError>) {
+    /// Writes what was handed in with so many pushes. A file that can't take it is given up; that is told once, and
+    /// what comes after it is lost.
+    fn add(
+        &mut self,
+        pushes: u64,
+        backlog: &Backlog,
+        on_failure: &OnFailure,
+        write: impl FnOnce(&mut F) -> Result<(), FileError>,
+    ) {
         let written = self.file.as_mut().map(write);
         if matches!(written, Some(Ok(()))) {
             return;
         }
         self.file = None;
-        self.fate.lose(1, backlog);
+        self.fate.lose(pushes, backlog);
         if let Some(Err(error)) = written {
             self.failed(&error, on_failure);
         }

@@ -18,6 +18,9 @@ impl Inner {
                 info!(self.log, "listening"; "listen" => listen, "agent" => agent, "database" => database);
             }
             Event::ServiceStopping => info!(self.log, "stopping"),
+            Event::NotAllSaved { what } => {
+                error!(self.log, "stopped before everything that calls said was on the disk"; "what" => what);
+            }
             Event::ConfigWarning { finding } => warn!(self.log, "configuration"; "finding" => redact(finding)),
             Event::CallBegan { call, business, agent } => {
                 info!(self.log, "call began"; "call_sid" => %call, "business" => %business, "agent" => agent);

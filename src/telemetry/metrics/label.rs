@@ -44,10 +44,12 @@ macro_rules! label {
 label!(Refusal, "reason", {
     BadSignature => "bad_signature",
     UnknownNumber => "unknown_number",
+    OtherAccount => "other_account",
     StartTimeout => "start_timeout",
     BadToken => "bad_token",
     SecondSocket => "second_socket",
     Draining => "draining",
+    Overloaded => "overloaded",
     Full => "full",
     BusinessFull => "business_full",
     OutboundFull => "outbound_full",

@@ -20,6 +20,7 @@ const HANDLING_SECONDS: &[f64] = &[0.000_01, 0.000_05, 0.000_1, 0.000_5, 0.001, 
 /// begins, or by [`refused`](Self::refused) if it never does. A handling ends with [`handled`](Self::handled), or in a
 /// panic, which is an event of its own. All of them are a few atomic operations.
 pub struct MailboxMeter {
+    alive: IntGauge,
     depth: IntGauge,
     handled: IntCounter,
     refused: IntCounter,
@@ -28,6 +29,16 @@ pub struct MailboxMeter {
 }
 
 impl MailboxMeter {
+    /// An actor of the kind began.
+    pub fn actor_started(&self) {
+        self.alive.inc();
+    }
+
+    /// … and is gone.
+    pub fn actor_ended(&self) {
+        self.alive.dec();
+    }
+
     /// A message was put in.
     pub fn enqueued(&self) {
         self.depth.inc();
@@ -65,6 +76,7 @@ impl fmt::Debug for MailboxMeter {
 
 /// The meters by kind of actor.
 pub(super) struct Mailboxes {
+    alive: IntGaugeVec,
     depth: IntGaugeVec,
     handled: IntCounterVec,
     refused: IntCounterVec,
@@ -78,6 +90,7 @@ impl Mailboxes {
         let by = &["actor"];
         let handling = "How long handling a message took.";
         Self {
+            alive: r.gauges("actors_alive", "Actors that have begun and are not gone.", by),
             depth: r.gauges("mailbox_depth", "Messages that wait in mailboxes.", by),
             handled: r.counters("mailbox_handled_total", "Messages handled.", by),
             refused: r.counters(
@@ -96,6 +109,7 @@ impl Mailboxes {
         let meter = meters.entry(kind).or_insert_with(|| {
             let of = &[kind];
             Arc::new(MailboxMeter {
+                alive: self.alive.with_label_values(of),
                 depth: self.depth.with_label_values(of),
                 handled: self.handled.with_label_values(of),
                 refused: self.refused.with_label_values(of),

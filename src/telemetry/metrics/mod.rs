@@ -3,6 +3,7 @@
 mod family;
 mod label;
 mod mailbox;
+mod thread;
 
 use prometheus::{Histogram, IntCounter, IntGauge, Registry, TextEncoder};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ pub(super) use label::Label;
 use label::{AgentNames, Method, StatusCode, Word};
 pub use mailbox::MailboxMeter;
 use mailbox::Mailboxes;
+pub use thread::ThreadMeter;
 
 /// What [`render`](super::Telemetry::render) gives, as HTTP says it.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -26,6 +28,9 @@ pub(super) struct Metrics {
     agents: AgentNames,
     mailboxes: Mailboxes,
     config_warnings: IntCounter,
+    tick_lateness: Histogram,
+    late_threads: IntGauge,
+    tasks_alive: IntGauge,
     calls_live: IntGauge,
     calls_begun: IntCounter,
     calls_ended: CounterBy<HangupCause>,
@@ -113,6 +118,17 @@ impl Metrics {
             mailboxes: Mailboxes::new(&r),
             config_warnings: r
                 .counter("config_warnings_total", "Findings of the configuration that work all the same."),
+            tick_lateness: r.histogram(
+                "tick_lateness_seconds",
+                "How late the ticks came on which sound is sent, and the beats of their threads.",
+                thread::LATENESS_SECONDS,
+            ),
+            late_threads: r
+                .gauge("late_threads", "Threads whose ticks are too late for more calls; new ones are refused."),
+            tasks_alive: r.gauge(
+                "tasks_alive",
+                "Tasks on the threads that carry calls, as tokio counts them: sessions with voice agents among them.",
+            ),
             calls_live: r.gauge("calls_live", "Calls that have begun and not ended."),
             calls_begun: r.counter("calls_begun_total", "Calls answered."),
             calls_ended: r.counter_by("calls_ended_total", "Calls over, by who ended them and why."),
@@ -216,13 +232,15 @@ impl Metrics {
     /// Counts an event.
     pub(super) fn count(&self, event: &Event<'_>) {
         match *event {
-            Event::ServiceStarted { .. } | Event::ServiceStopping => {}
+            Event::ServiceStarted { .. } | Event::ServiceStopping | Event::NotAllSaved { .. } => {}
             Event::ConfigWarning { .. } => self.config_warnings.inc(),
             Event::CallBegan { .. } => {
                 self.calls_begun.inc();
                 self.calls_live.inc();
             }
             Event::CallEnded { cause, stats, .. } => self.count_call(cause, stats),
+            Event::ThreadLate => self.late_threads.inc(),
+            Event::ThreadInTime => self.late_threads.dec(),
             Event::CallRefused { why } => self.calls_refused.of(why).inc(),
             Event::WebhookAnswered { endpoint, status, took } => {
                 self.webhooks.of(&(Word(endpoint), StatusCode(status))).inc();
@@ -295,6 +313,10 @@ impl Metrics {
 
     pub(super) fn mailbox(&self, kind: &'static str) -> Arc<MailboxMeter> {
         self.mailboxes.meter(kind)
+    }
+
+    pub(super) fn thread_meter(&self) -> ThreadMeter {
+        ThreadMeter::new(&self.tick_lateness, &self.tasks_alive)
     }
 
     pub(super) fn render(&self) -> String {

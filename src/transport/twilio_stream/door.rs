@@ -89,7 +89,7 @@ impl StreamDoor {
     /// Checks the account and the token of a `start`.
     pub(super) fn admit(&self, start: &StreamStart) -> Result<Admission, Refusal> {
         if self.account.as_ref().is_some_and(|ours| *ours != start.account_sid) {
-            return Err(Refusal::BadToken); // taken from a call of ours: we issue tokens to nobody else
+            return Err(Refusal::OtherAccount);
         }
         let token = start.custom_parameters.get(TOKEN_PARAMETER).ok_or(Refusal::BadToken)?;
         let now = clock::wall_micros() / 1_000_000;
@@ -129,6 +129,7 @@ impl StreamDoor {
             Ok(Err(NotRegistered::Draining)) | Err(_) => return Err(Refusal::Draining),
         };
         if (self.claim)(admission.call.clone()).await == Claim::Taken {
+            reservation.withdraw();
             return Err(Refusal::SecondSocket);
         }
         metered::order(&self.status, ApplyStatus(in_progress(admission)));

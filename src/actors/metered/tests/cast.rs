@@ -251,6 +251,7 @@ impl Handler<Alive> for Stillborn {
 
 #[derive(Default)]
 pub(super) struct TestMeter {
+    alive: AtomicI64,
     enqueued: AtomicU64,
     depth: AtomicI64,
     handled: AtomicU64,
@@ -263,6 +264,10 @@ pub(super) struct TestMeter {
 impl TestMeter {
     pub(super) fn new() -> Arc<Self> {
         Arc::default()
+    }
+
+    pub(super) fn alive(&self) -> i64 {
+        self.alive.load(Relaxed)
     }
 
     pub(super) fn enqueued(&self) -> u64 {
@@ -287,6 +292,14 @@ impl TestMeter {
 }
 
 impl Meter for TestMeter {
+    fn started(&self) {
+        self.alive.fetch_add(1, Relaxed);
+    }
+
+    fn ended(&self) {
+        self.alive.fetch_sub(1, Relaxed);
+    }
+
     fn enqueued(&self) {
         self.enqueued.fetch_add(1, Relaxed);
         self.depth.fetch_add(1, Relaxed);

@@ -152,15 +152,29 @@ impl PhoneCall {
         self.ended(Duration::from_secs(10)).await
     }
 
+    /// The connection is cut without a word, and the caller is still there: the carrier asks the `<Connect action>` how
+    /// to go on.
+    pub async fn lose_the_stream(self) -> Result<CallReport, CarrierError> {
+        self.order(Order::Cut);
+        let end = self.wait_for("the stream to end", Duration::from_secs(10), |observed, _| observed.end).await?;
+        let farewell = self.ask_how_to_go_on().await;
+        self.conclude(end, farewell).await
+    }
+
     /// Waits until the stream is over, does what the server then wants, and reports.
     ///
     /// Where the server ended it, the `<Connect action>` is asked how to go on and obeyed.
-    pub async fn ended(mut self, within: Duration) -> Result<CallReport, CarrierError> {
+    pub async fn ended(self, within: Duration) -> Result<CallReport, CarrierError> {
         let end = self.wait_for("the stream to end", within, |observed, _| observed.end).await?;
         let mut farewell = Vec::new();
         if end.by == EndedBy::Server {
             farewell = self.ask_how_to_go_on().await;
         }
+        self.conclude(end, farewell).await
+    }
+
+    /// Tells of the end and reports.
+    async fn conclude(mut self, end: End, farewell: Vec<Verb>) -> Result<CallReport, CarrierError> {
         self.ringing.stream_event("stream-stopped", &self.stream_sid, &mut self.callbacks);
         let seconds = end.at.as_secs_f64().ceil() as u64;
         let answer = self.ringing.carrier.status_callback(&self.ringing.call, "completed", Some(seconds)).await;

@@ -64,6 +64,11 @@ impl FakeTwilio {
         })
     }
 
+    /// Where the number's status changes are reported, as it is set at the carrier.
+    pub fn status_url(&self) -> &str {
+        &self.status_url
+    }
+
     /// Brings everything for the public URL to this address instead, as a proxy does that ends TLS.
     pub fn through(mut self, address: SocketAddr) -> Self {
         self.address = Some(address);

@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use crate::engine::audio::rate::Rate;
 
-use super::LANES;
-
 /// The filter of one pair of rates, cut into the phases that its outputs need.
 #[derive(Debug)]
 pub(super) struct Bank {
     /// The common rate is the input's times `up`, and the output's times `down`.
     pub up: usize,
     pub down: usize,
-    /// Taps per phase, a multiple of [`LANES`].
+    /// Taps per phase, a multiple of 16.
     pub taps: usize,
     /// From a sound's way in to its way out.
     pub delay: Duration,
@@ -48,7 +46,7 @@ impl Bank {
         let (up, down) = ((common / from) as usize, (common / to) as usize);
         let low = f64::from(from.min(to));
         let taps = (TAPS_OF_LOW_RATE * f64::from(from) / low).ceil() as usize;
-        let taps = taps.next_multiple_of(LANES);
+        let taps = taps.next_multiple_of(16);
         let filter = low_pass(up * taps, CUTOFF * low / f64::from(common));
         let delay = Duration::from_secs_f64((up * taps - 1) as f64 / 2.0 / f64::from(common));
 

@@ -12,7 +12,7 @@ use super::super::heard::Origin;
 use super::super::settings::TurnOwner;
 use super::asking::again;
 use super::ending::Ending;
-use super::{Agent, CallMachine};
+use super::{Agent, CallMachine, ms};
 
 /// How many lost agents one call replaces before it gives up; the count starts anew when an agent has finished a
 /// response.
@@ -39,19 +39,26 @@ impl CallMachine {
         self.in_flight = Some(response);
     }
 
-    pub(super) fn agent_audio(&mut self, response: ResponseId, length: Duration, out: &mut Vec<Output>) {
-        match self.ledger.get_mut(response).filter(|entry| entry.is_generating) {
-            None => out.push(Output::Drop(response)),
-            Some(entry) => {
-                entry.received += length;
-                out.push(Output::Play(response));
-            }
+    pub(super) fn agent_audio(&mut self, now: CallTime, response: ResponseId, length: Duration, out: &mut Vec<Output>) {
+        let Some(entry) = self.ledger.get_mut(response).filter(|entry| entry.is_generating) else {
+            return out.push(Output::Drop(response));
+        };
+        entry.received += length;
+        let (is_agents, has_begun) = (entry.origin != Origin::Engine, entry.first_out.is_some());
+        out.push(Output::Play(response));
+        self.sound.comes(now, length, is_agents);
+        if is_agents && self.ending.is_none() {
+            self.deadlines.set(Timer::RanDry, self.sound.of_agent_until + ms(self.settings.silence.filler_after_ms));
+        }
+        let goes_on = self.owed.as_ref().is_some_and(|owed| owed.was_asked && owed.response == Some(response));
+        if has_begun && goes_on {
+            self.owe_nothing(); // it had run dry
         }
     }
 
     pub(super) fn agent_text(&mut self, response: ResponseId, text: &str) {
-        match self.ledger.get_mut(response) {
-            None => self.ignore(), // words of a response that was interrupted
+        match self.ledger.get_mut(response).filter(|entry| entry.is_generating) {
+            None => self.ignore(), // words of a response that was interrupted, or withdrawn
             Some(entry) => entry.text.push_str(text),
         }
     }
@@ -65,12 +72,17 @@ impl CallMachine {
     ) {
         if self.in_flight == Some(response) {
             self.in_flight = None;
+            self.deadlines.clear(Timer::RanDry);
         }
         match self.ledger.get_mut(response).filter(|entry| entry.is_generating) {
             None => {}
             Some(entry) if entry.received.is_zero() => {
                 let was_the_agents = entry.origin != Origin::Engine;
                 self.ledger.settle(response);
+                if was_the_agents && outcome == ResponseOutcome::Completed {
+                    self.agent_turns_in_a_row += 1;
+                    self.last_turn_was_silent = true;
+                }
                 if was_the_agents && outcome != ResponseOutcome::Cancelled {
                     self.ask_again();
                 }
@@ -90,10 +102,23 @@ impl CallMachine {
         self.end_if_drained(now, out);
     }
 
-    /// The agent stopped in the middle of a sentence.
+    /// The agent stopped in the middle of a sentence: it owes the rest since its last sound.
     fn is_cut_short(&mut self, now: CallTime) {
         if self.owed.is_none() && self.ending.is_none() {
-            self.owe(now, Ask::Again);
+            self.owe(self.sound.of_agent_until.min(now), Ask::Again);
+        }
+    }
+
+    /// The response in flight has brought sound and then no more: from its last sound on the agent owes the rest.
+    pub(super) fn ran_dry(&mut self, now: CallTime) {
+        let stuck = self.in_flight.and_then(|response| self.ledger.get(response));
+        let Some(response) = stuck.filter(|entry| self.is_dry(now, entry)).map(|entry| entry.id) else { return };
+        if self.owed.is_some() || self.ending.is_some() {
+            return;
+        }
+        self.owe(self.sound.of_agent_until, Ask::Again);
+        if let Some(owed) = &mut self.owed {
+            (owed.was_asked, owed.response) = (true, Some(response));
         }
     }
 
@@ -132,6 +157,7 @@ impl CallMachine {
     /// No agent will send anything more of what is being generated. Whether a response was cut short by that.
     pub(super) fn close_generation(&mut self, out: &mut Vec<Output>) -> bool {
         self.in_flight = None;
+        self.deadlines.clear(Timer::RanDry);
         let generating: Vec<ResponseId> = self
             .ledger
             .entries()
@@ -167,7 +193,7 @@ impl CallMachine {
             }
             Err(complaint) => {
                 out.push(Output::AnswerTool { call_id: call.call_id, result: ToolResult::Refused(complaint) });
-                self.owe(now, Ask::Answer);
+                self.owe_still(now);
                 self.ask_if_due(now, out);
             }
         }

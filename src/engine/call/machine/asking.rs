@@ -40,6 +40,14 @@ impl CallMachine {
         self.deadlines.set(Timer::OwedSpeech, since + ms(self.settings.silence.filler_after_ms));
     }
 
+    /// A response turned to a tool that it may not use: what was owed before is owed since then, and asked for anew.
+    pub(super) fn owe_still(&mut self, now: CallTime) {
+        match self.owed.as_mut().filter(|owed| owed.ask != Ask::Greeting) {
+            Some(owed) => (owed.ask, owed.was_asked, owed.response) = (Ask::Answer, false, None),
+            None => self.owe(now, Ask::Answer),
+        }
+    }
+
     pub(super) fn owe_nothing(&mut self) {
         self.owed = None;
         self.deadlines.clear(Timer::OwedSpeech);
@@ -58,7 +66,11 @@ impl CallMachine {
             return; // the vendor begins this one by itself
         }
         if self.agent_turns_in_a_row >= self.settings.limits.max_agent_turns {
-            return self.owe_nothing();
+            // It is the caller's turn; but one who heard nothing yet waits, and the ladder goes on.
+            if !self.last_turn_was_silent {
+                self.owe_nothing();
+            }
+            return;
         }
         let ask = owed.ask.clone();
         let response = self.new_response(Origin::Agent(ask.clone()));

@@ -10,6 +10,7 @@ use super::super::barge_in::{self, Decision, Floor};
 use super::super::deadlines::Timer;
 use super::super::event::{Ask, Detector, Note, Output};
 use super::super::heard::{Entry, Origin};
+use super::ear::Sound;
 use super::{Agent, CallMachine, ms};
 
 /// The caller's side.
@@ -136,6 +137,8 @@ impl CallMachine {
     }
 
     pub(super) fn throw_away_unheard(&mut self, out: &mut Vec<Output>) {
+        self.sound = Sound::default();
+        self.deadlines.clear(Timer::RanDry);
         while let Some(id) = self.ledger.entries().first().map(|entry| entry.id) {
             let Some(entry) = self.ledger.settle(id) else { return };
             let is_agents = entry.origin != Origin::Engine;

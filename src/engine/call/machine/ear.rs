@@ -1,5 +1,7 @@
 //! What the caller hears, and the turns that are stored of it.
 
+use std::time::Duration;
+
 use crate::engine::ids::{Mark, ResponseId};
 use crate::engine::time::CallTime;
 
@@ -10,7 +12,35 @@ use super::super::turn::{Speaker, Turn};
 use super::caller::Said;
 use super::{CallMachine, ms};
 
+/// Until when what has come so far can be heard. The playout's own clock decides when each frame goes out; to know
+/// that an agent has fallen silent in a sentence, this is near enough.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sound {
+    pub(super) of_agent_until: CallTime,
+    until: CallTime,
+}
+
+impl Sound {
+    /// A chunk comes, to be heard behind the others.
+    pub(super) fn comes(&mut self, now: CallTime, length: Duration, is_agents: bool) {
+        self.until = self.until.max(now) + length;
+        if is_agents {
+            self.of_agent_until = self.until;
+        }
+    }
+}
+
 impl CallMachine {
+    /// Whether more of this response is to come, and all that has come was heard.
+    pub(super) fn is_dry(&self, now: CallTime, entry: &Entry) -> bool {
+        entry.is_generating && !entry.received.is_zero() && now >= self.sound.of_agent_until
+    }
+
+    /// Whether the caller hears this response now, or is about to.
+    pub(super) fn is_sounding(&self, now: CallTime, entry: &Entry) -> bool {
+        entry.is_audible() && !self.is_dry(now, entry)
+    }
+
     pub(super) fn playout_started(&mut self, now: CallTime, response: ResponseId, out: &mut Vec<Output>) {
         let Some(entry) = self.ledger.get_mut(response).filter(|entry| entry.first_out.is_none()) else {
             return self.ignore();
@@ -80,6 +110,7 @@ impl CallMachine {
         self.playout_ended_at = Some(now);
         if entry.origin != Origin::Engine {
             self.agent_turns_in_a_row += 1;
+            self.last_turn_was_silent = false;
         }
         self.store_agent_turn(&entry, false, out);
         self.end_if_drained(now, out);

@@ -31,6 +31,7 @@ impl CallMachine {
 
     pub(super) fn end_after_last_words(&mut self, now: CallTime, ending: Ending, out: &mut Vec<Output>) {
         self.owe_nothing();
+        self.deadlines.clear(Timer::RanDry);
         self.ending = Some(ending);
         self.deadlines.set(Timer::Drain, now + ms(self.settings.limits.drain_ms));
         self.end_if_drained(now, out);
@@ -47,6 +48,16 @@ impl CallMachine {
         if let Some(Ending { cause, farewell, .. }) = self.ending.take() {
             self.end(now, cause, farewell, out);
         }
+    }
+
+    /// Nothing can be said on this stream any more. What the call was about to end with is done; else the carrier
+    /// apologises.
+    pub(super) fn stream_lost(&mut self, now: CallTime, out: &mut Vec<Output>) {
+        let (cause, farewell) = match self.ending.take() {
+            Some(ending) => (ending.cause, ending.farewell),
+            None => (HangupCause::StreamLost, Farewell::Apologise),
+        };
+        self.end(now, cause, farewell, out);
     }
 
     pub(super) fn end(&mut self, now: CallTime, cause: HangupCause, farewell: Farewell, out: &mut Vec<Output>) {

@@ -11,6 +11,7 @@ use telephone::{TestCall, hang_up_tool, mark, tool};
 pub(in crate::engine::call) use any::any_input;
 
 mod any;
+mod silence;
 mod telephone;
 
 const R1: ResponseId = ResponseId::from_engine(1);
@@ -153,113 +154,27 @@ fn a_response_the_vendor_begins_unasked_is_cancelled_unless_it_owns_the_turns() 
 }
 
 #[test]
-fn the_agent_that_owes_speech_is_covered_for_then_asked_again_then_given_up() {
-    let mut call = TestCall::greeted();
-    call.caller_says("Are you there?").clear_log();
-    call.after(2_500).tell(Input::Deadline);
-    let Output::Say { response: filler, phrase: Phrase::Filler } = call.said()[1] else { panic!("{:?}", call.said()) };
-    call.agent_speaks(filler, "", 800).is_heard(filler);
-    call.after(1_700).tell(Input::Deadline);
-    assert!(call.said().contains(&Output::CancelResponse(R2)));
-    assert_eq!(call.asked().last().unwrap().1, Ask::Again);
-    call.after(4_000).tell(Input::Deadline);
-    let apology = call.phrase(Phrase::Apology);
-    call.agent_speaks(apology, "", 2_000).is_heard(apology);
-    assert_eq!(call.ended(), Some(HangupCause::AgentUnavailable));
-}
-
-#[test]
-fn no_agent_means_an_apology_within_ten_seconds() {
-    let mut call = TestCall::ringing();
-    call.tell(Input::Answered);
-    while call.ended().is_none() && !call.has_said(Phrase::Apology) {
-        call.run_to_deadline();
-    }
-    assert!(call.now <= CallTime::from_millis(10_000), "{}", call.now);
-}
-
-#[test]
-fn a_refused_agent_is_not_asked_twice_and_a_dropped_one_is_replaced() {
-    let mut call = TestCall::ringing();
-    call.tell(Input::Answered).tell(Input::AgentLost(AgentLoss::Refused));
-    assert!(call.has_said(Phrase::Apology));
-    assert_eq!(call.count(&Output::ConnectAgent), 1);
-
-    let mut call = TestCall::greeted();
-    call.caller_says("Hello?").tell(Input::AgentLost(AgentLoss::Dropped));
-    assert_eq!(call.count(&Output::ConnectAgent), 2);
-    call.clear_log().tell(Input::AgentReady { detects_turns: true });
-    assert_eq!(call.asked().len(), 1, "the answer that was lost is asked for again");
-}
-
-#[test]
-fn an_agent_that_is_lost_in_every_sentence_is_given_up() {
-    let mut call = TestCall::greeted();
-    call.caller_says("Hello?");
-    for response in [2, 3, 4].map(ResponseId::from_engine) {
-        assert_eq!(call.ended(), None);
-        call.agent_speaks_on(response, "Hello, how", 600).tell(Input::AgentLost(AgentLoss::Dropped));
-        call.tell(Input::AgentReady { detects_turns: true });
-    }
-    assert!(call.has_said(Phrase::Apology));
-    assert_eq!(call.count(&Output::ConnectAgent), 3);
-}
-
-#[test]
-fn an_answer_that_fails_in_the_middle_of_a_sentence_is_asked_for_once_more() {
-    let mut call = TestCall::greeted();
-    call.caller_says("Hello?").agent_speaks_on(R2, "Hello, how", 600);
-    call.clear_log().tell(Input::ResponseEnded { response: R2, outcome: ResponseOutcome::Failed });
-    assert_eq!(call.asked(), [(ResponseId::from_engine(3), Ask::Again)]);
-    call.clear_log().tell(Input::AgentLost(AgentLoss::Stalled)).tell(Input::AgentReady { detects_turns: true });
-    assert_eq!(call.asked(), [(ResponseId::from_engine(4), Ask::Again)]);
-}
-
-#[test]
-fn an_interruption_that_a_stalled_vendor_does_not_hear_is_owed_an_answer() {
-    let mut call = TestCall::greeted();
-    call.caller_says("Hello?").agent_speaks_on(R2, "Hello, how", 600).hears(R2, 600);
-    call.caller_starts(Detector::Own).after(900).tell(Input::Deadline).caller_stops(Detector::Own);
-    call.clear_log().tell(Input::AgentLost(AgentLoss::Stalled)).tell(Input::AgentReady { detects_turns: true });
-    assert_eq!(call.asked().len(), 1);
-}
-
-#[test]
-fn an_utterance_whose_listener_is_lost_is_over_and_owed_an_answer() {
-    let mut call = TestCall::greeted();
-    call.caller_starts(Detector::Vendor).after(400).tell(Input::AgentLost(AgentLoss::Dropped));
-    call.clear_log().tell(Input::Deadline).after(300).tell(Input::AgentReady { detects_turns: true });
-    assert_eq!(call.turns(), ["caller: "]);
-    assert_eq!(call.asked(), [(R2, Ask::Again)]);
-}
-
-#[test]
-fn only_the_response_that_was_asked_for_pays_what_is_owed() {
-    let mut call = TestCall::greeted();
-    call.caller_says("Connect me.").tell(Input::ResponseStarted(R2));
-    call.tell(Input::AgentAudio { response: R2, length: ms(4_000) });
-    call.tell(tool(Tool::Unusable { complaint: "no".into() }));
-    call.tell(Input::ResponseEnded { response: R2, outcome: ResponseOutcome::Completed });
-    assert_eq!(call.asked().last(), Some(&(ResponseId::from_engine(3), Ask::Answer)));
-    call.tell(Input::PlayoutStarted(R2)).run_to_deadline();
-    assert!(!call.has_said(Phrase::Filler), "the agent is being heard");
-    call.is_heard(R2).run_to_deadline();
-    assert!(call.has_said(Phrase::Filler), "and then it is not");
-}
-
-#[test]
-fn a_silent_caller_is_asked_twice_then_told_goodbye() {
-    let mut call = TestCall::greeted();
-    for _ in 0..2 {
-        call.clear_log().run_to_deadline();
-        let (response, ask) = call.asked()[0].clone();
-        assert_eq!(ask, Ask::Reprompt);
-        call.agent_speaks(response, "Are you still there?", 1_000).is_heard(response);
-    }
-    call.run_to_deadline();
-    let goodbye = call.phrase(Phrase::SilentGoodbye);
-    call.agent_speaks(goodbye, "", 2_000).is_heard(goodbye);
-    assert_eq!(call.ended(), Some(HangupCause::CallerSilent));
+fn a_stream_that_is_lost_is_apologised_for_unless_the_call_was_about_to_end() {
+    let own: PhoneNumber = "+15550100".parse().unwrap();
+    let call = || {
+        let settings = CallSettings { transfer_to: Some(own.clone()), ..CallSettings::default() };
+        let mut call = TestCall::greeted_with(settings);
+        call.caller_says("Hello?").agent_speaks_on(R2, "One moment.", 1_000);
+        call
+    };
+    let end = |call: &TestCall| match call.log.last() {
+        Some(Output::EndCall { cause, farewell }) => (*cause, farewell.clone()),
+        other => panic!("{other:?}"),
+    };
+    let mut talking = call();
+    talking.tell(Input::StreamLost);
+    assert_eq!(end(&talking), (HangupCause::StreamLost, Farewell::Apologise));
+    let mut left = call();
+    left.tell(Input::MediaClosed);
+    assert_eq!(end(&left), (HangupCause::CallerHungUp, Farewell::HangUp));
+    let mut handing_over = call();
+    handing_over.tell(tool(Tool::Transfer(None))).tell(Input::StreamLost);
+    assert_eq!(end(&handing_over), (HangupCause::Transferred, Farewell::Dial(own.clone())));
 }
 
 #[test]

@@ -16,6 +16,7 @@ impl CallMachine {
             match timer {
                 Timer::AgentReady => self.agent_not_ready(now, out),
                 Timer::OwedSpeech => self.speech_is_owed(now, out),
+                Timer::RanDry => self.ran_dry(now),
                 Timer::CallerSilent => self.caller_is_silent(now, out),
                 Timer::BargeIn => self.weigh_barge_in(now, out),
                 Timer::Transcript => self.words_did_not_come(now, out),
@@ -38,11 +39,13 @@ impl CallMachine {
     }
 
     fn speech_is_owed(&mut self, now: CallTime, out: &mut Vec<Output>) {
-        let is_heard = self.ledger.entries().iter().any(|entry| entry.origin != Origin::Engine && entry.is_audible());
+        let sounding = || self.ledger.entries().iter().filter(|entry| self.is_sounding(now, entry));
+        let (is_quiet, is_heard) =
+            (sounding().next().is_none(), sounding().any(|entry| entry.origin != Origin::Engine));
         let Some(owed) = self.owed.as_mut() else { return };
         let silence = &self.settings.silence;
         if is_heard {
-            owed.since = now; // nobody is silent yet: the speech that is owed comes behind this
+            (owed.since, owed.step) = (now, Step::Filler); // nobody is silent yet: what is owed comes behind this
             return self.deadlines.set(Timer::OwedSpeech, now + ms(silence.filler_after_ms));
         }
         let (since, step) = (owed.since, owed.step);
@@ -51,7 +54,7 @@ impl CallMachine {
             Step::Filler => {
                 owed.step = Step::Retry;
                 self.deadlines.set(Timer::OwedSpeech, since + ms(silence.retry_after_ms));
-                if !self.caller.is_speaking() && self.ledger.audible().is_none() {
+                if !self.caller.is_speaking() && is_quiet {
                     self.say(Phrase::Filler, out);
                 }
             }
@@ -66,10 +69,10 @@ impl CallMachine {
 
     /// The request brought nothing: it is withdrawn and made once more.
     fn retry(&mut self, now: CallTime, out: &mut Vec<Output>) {
-        let stuck = self.in_flight.take();
-        if let Some(entry) = stuck.and_then(|response| self.ledger.settle(response)) {
-            out.push(Output::CancelResponse(entry.id)); // one that was interrupted has had its cancel
-        }
+        // One that was interrupted has had its cancel.
+        let stuck = self.in_flight.filter(|response| self.ledger.get(*response).is_some());
+        out.extend(stuck.map(Output::CancelResponse));
+        self.close_generation(out);
         if let Some(owed) = &mut self.owed {
             owed.was_asked = false;
             owed.is_second_try = true;

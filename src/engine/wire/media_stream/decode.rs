@@ -5,18 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use base64::DecodeSliceError;
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64_simd::{AsOut as _, STANDARD, STANDARD_NO_PAD};
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 
 use crate::engine::ids::Digit;
 
 use super::{
-    AudioBuffer, MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES, Media, Received, StartRefusal, StreamDecodeError, StreamMessage,
-    StreamStart, Track,
+    AudioBuffer, MAX_MESSAGE_BYTES, Media, Received, StartRefusal, StreamDecodeError, StreamMessage, StreamStart, Track,
 };
 use StreamDecodeError::{Malformed, Missing, NotJson, PayloadTooLong, TooLong};
 
@@ -108,13 +104,7 @@ impl WireMedia<'_> {
             None => Track::Inbound,
             Some(Text(track)) => track.parse().map_err(|()| Malformed("media.track".into()))?,
         };
-        if payload.len() > MAX_PAYLOAD_CHARACTERS {
-            return Err(PayloadTooLong);
-        }
-        let length = BASE64.decode_slice(payload.as_bytes(), audio).map_err(|error| match error {
-            DecodeSliceError::OutputSliceTooSmall => PayloadTooLong,
-            DecodeSliceError::DecodeError(_) => Malformed("media.payload".into()),
-        })?;
+        let length = decode_base64(payload.as_bytes(), audio)?;
         Ok(Media {
             track,
             chunk: self.chunk.map(|number| number.0),
@@ -254,11 +244,13 @@ impl Visitor<'_> for NumberVisitor {
     }
 }
 
-/// Padding may be there or not: carriers that speak this protocol too don't agree.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-/// What [`MAX_PAYLOAD_BYTES`] are in base64, with padding.
-const MAX_PAYLOAD_CHARACTERS: usize = MAX_PAYLOAD_BYTES.div_ceil(3) * 4;
+/// Puts the audio into the buffer; how many bytes it has. Padding may be there or not: carriers that speak this
+/// protocol too don't agree.
+fn decode_base64(payload: &[u8], audio: &mut AudioBuffer) -> Result<usize, StreamDecodeError> {
+    let base64 = if payload.ends_with(b"=") { STANDARD } else { STANDARD_NO_PAD };
+    let malformed = |_| Malformed("media.payload".into());
+    let length = base64.decoded_length(payload).map_err(malformed)?;
+    let room = audio.get_mut(..length).ok_or(PayloadTooLong)?;
+    base64.decode(payload, room.as_out()).map_err(malformed)?;
+    Ok(length)
+}

@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::STANDARD;
 
 use crate::engine::ids::StreamSid;
 
@@ -29,7 +28,7 @@ impl StreamEncoder {
     /// Audio to be played: µ-law, any number of bytes.
     pub fn media(&self, mulaw: &[u8], message: &mut String) {
         message.push_str(&self.media);
-        STANDARD.encode_string(mulaw, message);
+        STANDARD.encode_append(mulaw, message);
         message.push_str("\"}}");
     }
 

@@ -41,6 +41,7 @@ fn the_other_documents_are_what_twilio_knows() {
         number: &number("+15005550009"),
         caller_id: Some(&number("+15005550006")),
         timeout: Duration::from_secs(30),
+        time_limit: Duration::from_secs(14_400),
         action: Some("https://voice.example.com/twilio/stream-ended?after=dial&x=1"),
         status_callback: Some("https://voice.example.com/twilio/status#rc=5&rp=all"),
     });
@@ -51,11 +52,18 @@ fn the_other_documents_are_what_twilio_knows() {
 fn a_dial_rings_for_as_long_as_twilio_allows() {
     let ring = |seconds| {
         let number = number("+15005550009");
-        let timeout = Duration::from_secs(seconds);
-        Twiml::dial(&Dial { number: &number, caller_id: None, timeout, action: None, status_callback: None })
+        let (timeout, time_limit) = (Duration::from_secs(seconds), Duration::from_secs(seconds * 10));
+        Twiml::dial(&Dial {
+            number: &number,
+            caller_id: None,
+            timeout,
+            time_limit,
+            action: None,
+            status_callback: None,
+        })
     };
-    for (asked, sent) in [(0, "5"), (30, "30"), (86_400, "600")] {
-        let expected = format!(r#"<Dial timeout="{sent}"><Number>+15005550009</Number></Dial>"#);
+    for (asked, sent, talk) in [(0, "5", "1"), (30, "30", "300"), (86_400, "600", "86400")] {
+        let expected = format!(r#"<Dial timeout="{sent}" timeLimit="{talk}"><Number>+15005550009</Number></Dial>"#);
         assert!(ring(asked).as_str().contains(&expected), "{asked}");
     }
 }

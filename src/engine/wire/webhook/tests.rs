@@ -188,6 +188,23 @@ fn a_stream_that_ended_asks_what_now() {
     assert_eq!(StreamEndedWebhook::from_form(&Form::default()).unwrap_err().field, "CallSid");
 }
 
+#[test]
+fn a_transfer_that_ended_says_how_and_of_which_leg() {
+    let own = "CA0123456789abcdef0123456789abcdef";
+    let leg = "CA00000000000000000000000000000002";
+    let fields =
+        [("CallSid", own), ("CallStatus", "in-progress"), ("DialCallSid", leg), ("DialCallStatus", "no-answer")];
+    let ended = DialEndedWebhook::from_form(&Form::from_pairs(&fields)).unwrap();
+    assert!(!ended.was_connected());
+    let [of_leg, of_own] = &ended.changes(3)[..] else { panic!("two calls are told of") };
+    assert_eq!((of_leg.call_sid.as_str(), of_leg.status), (leg, CallStatus::NoAnswer));
+    assert_eq!(of_leg.parent_call_sid.as_ref().map(CallSid::as_str), Some(own));
+    assert_eq!((of_own.call_sid.as_str(), of_own.status), (own, CallStatus::InProgress));
+    assert_eq!(of_own.reason.as_deref(), Some("transfer: no-answer"));
+    let nobody = DialEndedWebhook::from_form(&Form::from_pairs(&[fields[0], ("DialCallStatus", "failed")])).unwrap();
+    assert_eq!(nobody.changes(3), []);
+}
+
 proptest! {
     #[test]
     fn any_body_is_a_webhook_or_an_error(body: Vec<u8>, json: bool) {
@@ -197,6 +214,7 @@ proptest! {
             prop_assert!(StatusWebhook::from_form(&form).is_err());
             prop_assert!(StreamEndedWebhook::from_form(&form).is_err());
             prop_assert!(StreamStatusWebhook::from_form(&form).is_err());
+            prop_assert!(DialEndedWebhook::from_form(&form).is_err());
         }
     }
 

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{Array, ArrayBuilder, Object, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::engine::business::{CallLimits, CalledNumber, PromptTexts};
-use crate::http::api::page::{Cursor, Limit, cursor_schema, limit_schema};
-use crate::http::api::value::{Moment, moment_schema};
+use crate::engine::ids::BusinessId;
+use crate::http::api::page::{Cursor, Limit};
+use crate::http::api::value::{BusinessName, Moment, Number, PageCursor};
 use crate::store::businesses::{BusinessVersion, StoredBusiness};
 
 /// A business.
@@ -47,10 +49,8 @@ pub(super) struct BusinessJson {
     /// Whether it was edited since; the configuration's file has no say then.
     edited: bool,
     /// When it was made.
-    #[schema(schema_with = moment_schema)]
     created_at: Moment,
     /// When it was changed last.
-    #[schema(schema_with = moment_schema)]
     updated_at: Moment,
 }
 
@@ -93,13 +93,13 @@ macro_rules! described {
         pub(super) struct $name {
             $($(#[$attr])* $own: $type,)*
             /// The numbers that its callers dial, in E.164; `*` takes every number that nobody else has.
-            #[schema(required = false, value_type = Vec<String>, max_items = 1000, example = json!(["+15005550006"]))]
+            #[schema(schema_with = numbers_schema, required = false)]
             numbers: Option<Vec<String>>,
             /// The first words of a call, spoken as they are.
             #[schema(max_length = 1000)]
             greeting: Option<String>,
             /// The language to speak, as a BCP 47 tag.
-            #[schema(required = false, value_type = String, max_length = 64, example = "en-US")]
+            #[schema(required = false, value_type = String, pattern = "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,6}$", example = "en-US")]
             language: Option<String>,
             /// The voice, in the vendor's words.
             #[schema(max_length = 128)]
@@ -111,7 +111,7 @@ macro_rules! described {
             #[schema(required = false, value_type = PromptsJson)]
             prompts: Option<PromptsJson>,
             /// What `{{name}}` in the prompts stands for; all of them are replaced.
-            #[schema(required = false, value_type = BTreeMap<String, String>, example = json!({ "goods": "bread" }))]
+            #[schema(schema_with = variables_schema, required = false)]
             variables: Option<BTreeMap<String, String>>,
             /// How many calls at once. What is left out stays.
             #[schema(required = false, value_type = LimitsJson)]
@@ -120,9 +120,10 @@ macro_rules! described {
             #[schema(required = false, value_type = String, example = "Europe/Berlin")]
             time_zone: Option<String>,
             /// The number to which callers can be handed over, in E.164.
+            #[schema(value_type = Option<Number>)]
             transfer_to: Option<String>,
             /// Where events are to be sent: an https address.
-            #[schema(max_length = 2048)]
+            #[schema(max_length = 2048, pattern = "^https://[!-~]+$")]
             webhook_url: Option<String>,
         }
     };
@@ -132,7 +133,7 @@ described!(
     /// A business that is asked for.
     NewBusiness, NewBusiness, {
         /// The name, as callers hear it.
-        #[schema(min_length = 1, max_length = 64)]
+        #[schema(value_type = BusinessName)]
         name: String,
     }
 );
@@ -143,7 +144,7 @@ described!(
         #[schema(minimum = 1)]
         version: u32,
         /// The name, as callers hear it.
-        #[schema(required = false, value_type = String, min_length = 1, max_length = 64)]
+        #[schema(required = false, value_type = BusinessName)]
         name: Option<String>,
     }
 );
@@ -155,7 +156,6 @@ pub(super) struct PromptVersionJson {
     /// Which version of the business.
     version: u32,
     /// From when on.
-    #[schema(schema_with = moment_schema)]
     changed_at: Moment,
     /// Who made it: a token's id, `admin`, or `configuration`.
     changed_by: String,
@@ -167,6 +167,25 @@ pub(super) struct PromptVersionJson {
     variables: BTreeMap<String, String>,
 }
 
+/// Numbers, in the document.
+fn numbers_schema() -> Array {
+    let number = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^(\\*|\\+[1-9][0-9]{1,14})$"));
+    ArrayBuilder::new().items(number).max_items(Some(1_000)).unique_items(true).build()
+}
+
+/// Variables, in the document.
+fn variables_schema() -> Object {
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let name = text().pattern(Some("^[a-z][a-z0-9_]{0,31}$"));
+    let value = text().min_length(Some(1)).max_length(Some(1_000));
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property_names(Some(name))
+        .additional_properties(Some(value))
+        .examples([serde_json::json!({ "goods": "bread" })])
+        .build()
+}
+
 /// Which businesses are asked for.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -174,11 +193,11 @@ pub(super) struct PromptVersionJson {
 pub(super) struct AskedBusinesses {
     /// How many businesses a page holds.
     #[serde(default)]
-    #[param(schema_with = limit_schema, required = false)]
+    #[param(inline, required = false)]
     pub limit: Limit,
     /// The `next_cursor` of the page before.
-    #[param(schema_with = cursor_schema, required = false)]
-    pub cursor: Option<Cursor<String>>,
+    #[param(value_type = Option<PageCursor>, inline)]
+    pub cursor: Option<Cursor<BusinessId>>,
 }
 
 /// Which versions are asked for.
@@ -188,10 +207,10 @@ pub(super) struct AskedBusinesses {
 pub(super) struct AskedVersions {
     /// How many versions a page holds.
     #[serde(default)]
-    #[param(schema_with = limit_schema, required = false)]
+    #[param(inline, required = false)]
     pub limit: Limit,
     /// The `next_cursor` of the page before.
-    #[param(schema_with = cursor_schema, required = false)]
+    #[param(value_type = Option<PageCursor>, inline)]
     pub cursor: Option<Cursor<u32>>,
 }
 

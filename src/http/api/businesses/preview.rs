@@ -13,7 +13,7 @@ use crate::engine::prompt::{CallContext, Channel, PromptBuilder, SPEECH_RECOGNIT
 use crate::http::api::body::{Body, named};
 use crate::http::api::caller::Caller;
 use crate::http::api::problem::Problem;
-use crate::http::api::value::{Moment, moment_or_null_schema};
+use crate::http::api::value::{Moment, Number};
 
 use super::{BusinessDoor, refused};
 
@@ -24,13 +24,12 @@ pub(super) struct PreviewRequest {
     /// Of which prompt.
     channel: ChannelName,
     /// Who calls, in E.164.
-    #[schema(pattern = "^\\+[1-9][0-9]{1,14}$")]
+    #[schema(value_type = Option<Number>)]
     from: Option<String>,
     /// Who is called, in E.164.
-    #[schema(pattern = "^\\+[1-9][0-9]{1,14}$")]
+    #[schema(value_type = Option<Number>)]
     to: Option<String>,
     /// When; now, if it is left out.
-    #[schema(schema_with = moment_or_null_schema, required = false)]
     at: Option<Moment>,
     /// What is known of the person or the matter.
     #[serde(default)]

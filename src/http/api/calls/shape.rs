@@ -4,11 +4,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::actors::call_registry::LiveCall;
-use crate::engine::call::{Farewell, HangupCause, Turn};
+use crate::engine::call::{Farewell, Turn};
 use crate::engine::status::{CallRow, Sourced, StatusChange};
-use crate::http::api::value::{
-    Moment, call_sid_schema, direction_schema, moment_or_null_schema, moment_schema, status_schema,
-};
+use crate::http::api::value::{After, BusinessName, CallName, Cause, Direction, Moment, Side, Status};
 use crate::store::{CallEnd, CallEventRecord, CallRecord};
 
 /// A call: the sum of everything that the carrier said about it.
@@ -16,20 +14,23 @@ use crate::store::{CallEnd, CallEventRecord, CallRecord};
 #[schema(as = Call)]
 pub struct CallJson {
     /// Its name at the carrier.
-    #[schema(schema_with = call_sid_schema)]
+    #[schema(value_type = CallName)]
     call_sid: String,
     /// Whose call it is; `null` where nobody is configured for the called number.
+    #[schema(value_type = Option<BusinessName>)]
     business: Option<String>,
-    /// `inbound` or `outbound`, seen from us.
+    /// Which way it goes; `null` until the carrier says so.
+    #[schema(value_type = Option<Direction>)]
     direction: Option<&'static str>,
     /// How far it has come, in the carrier's words; `rejected` is our own refusal.
-    #[schema(schema_with = status_schema)]
+    #[schema(value_type = Status)]
     status: &'static str,
     /// The calling party: a number in E.164, an address, or `anonymous`.
     from: Option<String>,
     /// The called party.
     to: Option<String>,
     /// The call whose transfer made this one.
+    #[schema(value_type = Option<CallName>)]
     parent_call_sid: Option<String>,
     /// How long it lasted, in seconds; 0 until the carrier says so.
     duration_s: u32,
@@ -39,16 +40,12 @@ pub struct CallJson {
     /// How long it took to find that out, in milliseconds.
     machine_detection_ms: Option<u32>,
     /// The earliest time of which anything is known.
-    #[schema(schema_with = moment_schema)]
     created_at: Moment,
     /// When somebody had answered.
-    #[schema(schema_with = moment_or_null_schema)]
     answered_at: Option<Moment>,
     /// When it was over.
-    #[schema(schema_with = moment_or_null_schema)]
     ended_at: Option<Moment>,
     /// The latest time of which anything is known.
-    #[schema(schema_with = moment_schema)]
     updated_at: Moment,
 }
 
@@ -73,13 +70,12 @@ pub struct CallRecordJson {
 #[schema(as = CallEnd)]
 struct EndJson {
     /// Who ended it, and why.
-    #[schema(schema_with = cause_schema)]
+    #[schema(value_type = Cause)]
     cause: &'static str,
     /// What the carrier was told to do then.
-    #[schema(schema_with = farewell_schema)]
+    #[schema(value_type = After)]
     farewell: &'static str,
     /// When.
-    #[schema(schema_with = moment_schema)]
     ended_at: Moment,
     /// From the answer to the end, in milliseconds.
     length_ms: u64,
@@ -106,7 +102,7 @@ struct TurnJson {
     /// From 1, in the order in which turns were finished.
     number: u32,
     /// `caller` or `agent`.
-    #[schema(schema_with = speaker_schema)]
+    #[schema(value_type = Side)]
     speaker: &'static str,
     /// The words; of the agent everything that it meant to say.
     text: String,
@@ -127,12 +123,11 @@ struct TurnJson {
 #[schema(as = StatusEvent)]
 struct StatusEventJson {
     /// How far the call had come.
-    #[schema(schema_with = status_schema)]
+    #[schema(value_type = Status)]
     status: &'static str,
     /// How we heard of it, as in `status_callback`.
     source: &'static str,
     /// When.
-    #[schema(schema_with = moment_schema)]
     occurred_at: Moment,
     /// How long the call lasted, in seconds.
     duration_s: Option<u32>,
@@ -145,7 +140,6 @@ struct StatusEventJson {
 #[schema(as = TimelineEvent)]
 struct TimelineJson {
     /// When.
-    #[schema(schema_with = moment_schema)]
     at: Moment,
     /// When on the call's clock, in milliseconds.
     call_ms: u32,
@@ -170,15 +164,15 @@ pub struct LiveCallsJson {
 #[schema(as = LiveCall)]
 struct LiveCallJson {
     /// Which call.
-    #[schema(schema_with = call_sid_schema)]
+    #[schema(value_type = CallName)]
     call_sid: String,
     /// Whose.
+    #[schema(value_type = BusinessName)]
     business: String,
     /// Who called whom.
-    #[schema(schema_with = direction_schema)]
+    #[schema(value_type = Direction)]
     direction: &'static str,
     /// When its media stream began.
-    #[schema(schema_with = moment_schema)]
     since: Moment,
 }
 
@@ -187,7 +181,7 @@ struct LiveCallJson {
 #[schema(as = HangingUp)]
 pub struct HangingUpJson {
     /// Which call.
-    #[schema(schema_with = call_sid_schema)]
+    #[schema(value_type = CallName)]
     pub call_sid: String,
 }
 
@@ -304,21 +298,4 @@ const fn farewell(farewell: &Farewell) -> &'static str {
         Farewell::Dial(_) => "dial",
         Farewell::Apologise => "apologise",
     }
-}
-
-fn words(words: impl IntoIterator<Item = &'static str>) -> utoipa::openapi::Object {
-    let text = utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::Type::String);
-    text.enum_values(Some(words)).build()
-}
-
-fn cause_schema() -> utoipa::openapi::Object {
-    words(HangupCause::ALL.map(HangupCause::as_str))
-}
-
-fn farewell_schema() -> utoipa::openapi::Object {
-    words(["hang_up", "dial", "apologise"])
-}
-
-fn speaker_schema() -> utoipa::openapi::Object {
-    words(["caller", "agent"])
 }

@@ -14,8 +14,8 @@ use crate::engine::outbound::OnMachine;
 use crate::http::api::calls::place::{
     call_sid_or_null_schema, context_schema, message_schema, number_or_null_schema, on_machine_schema,
 };
-use crate::http::api::page::{Cursor, Limit, cursor_schema, limit_schema};
-use crate::http::api::value::{Moment, Number, business_schema, moment_or_null_schema, moment_schema};
+use crate::http::api::page::{Cursor, Limit};
+use crate::http::api::value::{BusinessName, Moment, Number, PageCursor};
 use crate::store::campaigns::{CampaignPlace, LeadCounts};
 
 /// A campaign that is asked for.
@@ -23,7 +23,7 @@ use crate::store::campaigns::{CampaignPlace, LeadCounts};
 #[serde(deny_unknown_fields)]
 pub(super) struct NewCampaign {
     /// Whose calls they are: the id of a business.
-    #[schema(schema_with = business_schema)]
+    #[schema(value_type = BusinessName)]
     pub business: BusinessId,
     /// Its name, for people.
     #[schema(min_length = 1, max_length = 128)]
@@ -133,13 +133,10 @@ pub(super) struct CampaignJson {
     #[schema(nullable = false)]
     progress: Option<ProgressJson>,
     /// When it was asked for.
-    #[schema(schema_with = moment_schema)]
     created_at: Moment,
     /// When a node began to run it.
-    #[schema(schema_with = moment_or_null_schema)]
     started_at: Option<Moment>,
     /// When it was completed or cancelled.
-    #[schema(schema_with = moment_or_null_schema)]
     ended_at: Option<Moment>,
 }
 
@@ -240,10 +237,8 @@ pub(super) struct LeadJson {
     /// The node that dialled.
     claimed_by: Option<String>,
     /// When the carrier was asked.
-    #[schema(schema_with = moment_or_null_schema)]
     dialled_at: Option<Moment>,
     /// When it was known to be over.
-    #[schema(schema_with = moment_or_null_schema)]
     ended_at: Option<Moment>,
 }
 
@@ -273,10 +268,10 @@ impl From<Lead> for LeadJson {
 pub(super) struct AskedCampaigns {
     /// How many campaigns a page holds.
     #[serde(default)]
-    #[param(schema_with = limit_schema, required = false)]
+    #[param(inline, required = false)]
     pub limit: Limit,
     /// The `next_cursor` of the page before.
-    #[param(schema_with = cursor_schema, required = false)]
+    #[param(value_type = Option<PageCursor>, inline)]
     pub cursor: Option<Cursor<CampaignPlace>>,
 }
 
@@ -290,10 +285,10 @@ pub(super) struct AskedLeads {
     pub state: Option<LeadState>,
     /// How many leads a page holds.
     #[serde(default)]
-    #[param(schema_with = limit_schema, required = false)]
+    #[param(inline, required = false)]
     pub limit: Limit,
     /// The `next_cursor` of the page before.
-    #[param(schema_with = cursor_schema, required = false)]
+    #[param(value_type = Option<PageCursor>, inline)]
     pub cursor: Option<Cursor<u32>>,
 }
 

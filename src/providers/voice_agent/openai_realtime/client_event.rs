@@ -140,11 +140,14 @@ fn session(plan: &Plan, format: AudioFormat, attempt: Attempt) -> Value {
     let mut session = json!({
         "type": "realtime",
         "output_modalities": ["audio"],
-        "instructions": plan.instructions,
+        "instructions": plan.instructions.as_str(),
         "tools": tools::offered(plan.may_transfer),
         "tool_choice": "auto",
     });
     if attempt == Attempt::Full {
+        output["voice"] = json!(plan.voice);
+    }
+    if attempt != Attempt::Reduced {
         turn_detection["threshold"] = json!(settings.vad_threshold);
         turn_detection["prefix_padding_ms"] = json!(settings.prefix_padding_ms);
         turn_detection["silence_duration_ms"] = json!(settings.silence_duration_ms);
@@ -153,7 +156,6 @@ fn session(plan: &Plan, format: AudioFormat, attempt: Attempt) -> Value {
             NoiseReduction::NearField => json!({ "type": "near_field" }),
             NoiseReduction::FarField => json!({ "type": "far_field" }),
         };
-        output["voice"] = json!(plan.voice);
         if settings.writes_down() {
             session["include"] = json!(["item.input_audio_transcription.logprobs"]);
         }
@@ -173,7 +175,7 @@ fn transcription(plan: &Plan, attempt: Attempt) -> Value {
         return Value::Null;
     }
     let mut transcription = json!({ "model": plan.settings.transcription_model });
-    if let Some(language) = plan.spoken_language().filter(|_| attempt == Attempt::Full) {
+    if let Some(language) = plan.spoken_language().filter(|_| attempt != Attempt::Reduced) {
         transcription["language"] = json!(language);
     }
     // The models that tell speakers apart take none.

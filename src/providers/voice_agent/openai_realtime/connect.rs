@@ -23,8 +23,9 @@ pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// The largest message that is read: more than a minute of linear audio in one delta.
 const LARGEST_MESSAGE: usize = 8 << 20;
-/// Small buffers: there is one socket per call, and 20 ms of audio are 1.3 kB.
-const BUFFER: usize = 8 << 10;
+/// Small buffers: there is one socket per call. What is written at once is 20 ms of audio, 1.3 kB; a delta of 200 ms
+/// is 2.1 kB in µ-law, and for a longer one there is room as soon as its length is known.
+const BUFFER: usize = 4 << 10;
 /// What may wait for a vendor that does not read: 20 s of linear audio.
 const LARGEST_BACKLOG: usize = 2 << 20;
 
@@ -52,7 +53,6 @@ pub enum OpenAiSetupError {
 }
 
 /// Everything that a connection needs, made once.
-#[derive(Clone)]
 pub(super) struct Gate {
     address: Url,
     authorization: HeaderValue,
@@ -92,7 +92,7 @@ impl Gate {
     }
 
     /// Opens a socket, within `limit`.
-    pub(super) async fn open(self, limit: Duration) -> Result<Opened, NotOpened> {
+    pub(super) async fn open(self: Arc<Self>, limit: Duration) -> Result<Opened, NotOpened> {
         match tokio::time::timeout(limit, self.connect()).await {
             Ok(Ok((socket, answer))) => Ok(Opened { socket, vendor_time: vendor_time(&answer) }),
             Ok(Err(error)) => Err(not_opened(&error)),
@@ -100,9 +100,9 @@ impl Gate {
         }
     }
 
-    async fn connect(self) -> Result<(Socket, handshake::client::Response), tungstenite::Error> {
+    async fn connect(&self) -> Result<(Socket, handshake::client::Response), tungstenite::Error> {
         let mut request = self.address.as_str().into_client_request()?;
-        request.headers_mut().insert(header::AUTHORIZATION, self.authorization);
+        request.headers_mut().insert(header::AUTHORIZATION, self.authorization.clone());
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER)
             .write_buffer_size(BUFFER)
@@ -110,7 +110,7 @@ impl Gate {
             .max_message_size(Some(LARGEST_MESSAGE))
             .max_frame_size(Some(LARGEST_MESSAGE));
         // Without Nagle: a frame of 20 ms must not wait for the one before it.
-        connect_async_tls_with_config(request, Some(config), true, Some(self.connector)).await
+        connect_async_tls_with_config(request, Some(config), true, Some(self.connector.clone())).await
     }
 }
 

@@ -4,16 +4,19 @@
 //! audio while nobody may have it, the successor that is opened before a session's time is up, the end.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::engine::audio::{FRAME, PcmFrame, Rate};
 use crate::engine::call::{AgentCounter, AgentLoss, ResponseOutcome};
 use crate::engine::ids::ResponseId;
-use crate::providers::voice_agent::{AgentBrief, AgentDesk, AgentEvent, AgentInput};
+use crate::providers::voice_agent::{AgentBrief, AgentDesk, AgentEvent, AgentInput, Receiver};
 
 use super::connect::{Gate, NotOpened};
 use super::history::History;
@@ -24,45 +27,45 @@ use super::session::{Action, Session};
 use super::settings::{AudioFormat, OpenAiSettings};
 use super::sound::{Downlink, Uplink};
 
-/// How many events wait for the call before we stop reading what the vendor says.
-const OUTBOX: usize = 64;
+mod wait;
+
 /// How many inputs are taken at a time; audio among them becomes one message.
 const INPUTS_AT_A_TIME: usize = 32;
 
 /// Runs the agent of one call until the call or the vendor ends it.
-pub(super) async fn run<R: Rate>(gate: Gate, settings: Arc<OpenAiSettings>, brief: AgentBrief, desk: AgentDesk<R>) {
+pub(super) async fn run<R: Rate>(
+    gate: Arc<Gate>,
+    settings: Arc<OpenAiSettings>,
+    brief: AgentBrief,
+    desk: AgentDesk<R>,
+) {
     let AgentDesk { mut inputs, events } = desk;
     let mut driver = Driver::new(gate, settings, &brief);
-    loop {
-        let may_read = driver.outbox.len() < OUTBOX;
-        let wake = driver.wake(may_read);
-        tokio::select! {
-            biased;
-            permit = events.reserve(), if !driver.outbox.is_empty() => match permit {
-                Ok(permit) => if let Some(event) = driver.outbox.pop_front() { permit.send(event) },
-                Err(_) => break,
-            },
-            // An unread message counts before the time at which it was due.
-            news = driver.current.next(may_read) => driver.current_said(news),
-            input = inputs.recv() => match input {
-                Some(input) => driver.take(input, &mut inputs),
-                None => break,
-            },
-            news = next_of(&mut driver.next) => driver.next_said(news),
-            () = tokio::time::sleep_until(wake.unwrap_or_else(far)), if wake.is_some() => driver.time_passed(may_read),
-            () = events.closed() => break,
-        }
-        driver.swap_if_quiet();
-        if driver.is_over {
-            break;
+    drop(brief);
+    {
+        let mut alarm = pin!(sleep_until(far()));
+        let mut no_listener = pin!(events.closed());
+        while driver.tell_what_fits(&events) && !driver.is_over {
+            let is_full = !driver.outbox.is_empty();
+            tokio::select! {
+                biased;
+                call_goes_on = poll_fn(|cx| driver.poll(cx, &mut inputs, alarm.as_mut())) => if !call_goes_on { break },
+                place = events.reserve(), if is_full => match (place, driver.outbox.pop_front()) {
+                    (Ok(place), Some(event)) => place.send(event),
+                    _ => break,
+                },
+                () = &mut no_listener => break,
+            }
         }
     }
     driver.finish(inputs, events).await;
 }
 
+type Inputs<R> = Receiver<AgentInput<R>>;
+
 struct Driver<R: Rate> {
-    gate: Gate,
-    plan: Plan,
+    gate: Arc<Gate>,
+    plan: Arc<Plan>,
     current: Leg<R>,
     /// The current session's successor.
     next: Option<Leg<R>>,
@@ -83,12 +86,12 @@ struct Driver<R: Rate> {
 }
 
 impl<R: Rate> Driver<R> {
-    fn new(gate: Gate, settings: Arc<OpenAiSettings>, brief: &AgentBrief) -> Self {
+    fn new(gate: Arc<Gate>, settings: Arc<OpenAiSettings>, brief: &AgentBrief) -> Self {
         let plan = Plan::new(settings, brief);
         let format = plan.settings.audio;
-        let session = Session::new(plan.clone(), format, History::new(&brief.history), 0);
+        let session = Session::new(Arc::clone(&plan), format, History::new(&brief.history), 0);
         Self {
-            current: Leg::dial(gate.clone(), &plan.settings, session),
+            current: Leg::dial(Arc::clone(&gate), &plan.settings, session),
             gate,
             plan,
             next: None,
@@ -102,13 +105,6 @@ impl<R: Rate> Driver<R> {
             fell_back: false,
             is_over: false,
         }
-    }
-
-    /// When something is due. A session that we don't read may not be blamed for its silence.
-    fn wake(&self, may_read: bool) -> Option<Instant> {
-        let current = self.current.deadline().filter(|_| may_read);
-        let next = self.next.as_ref().and_then(Leg::deadline);
-        [current, next, self.renew_at].into_iter().flatten().min()
     }
 
     fn time_passed(&mut self, may_read: bool) {
@@ -138,13 +134,11 @@ impl<R: Rate> Driver<R> {
         }
     }
 
-    fn take(&mut self, first: AgentInput<R>, inputs: &mut mpsc::Receiver<AgentInput<R>>) {
+    fn take(&mut self, first: AgentInput<R>, cx: &mut Context<'_>, inputs: &mut Inputs<R>) {
         self.take_one(first);
         for _ in 1..INPUTS_AT_A_TIME {
-            match inputs.try_recv() {
-                Ok(input) => self.take_one(input),
-                Err(_) => break,
-            }
+            let Poll::Ready(Some(input)) = inputs.poll_recv(cx) else { break };
+            self.take_one(input);
         }
         self.send_audio();
     }
@@ -300,8 +294,8 @@ impl<R: Rate> Driver<R> {
     }
 
     fn open_next(&mut self, format: AudioFormat) {
-        let session = Session::new(self.plan.clone(), format, History::default(), 0);
-        self.next = Some(Leg::dial(self.gate.clone(), &self.plan.settings, session));
+        let session = Session::new(Arc::clone(&self.plan), format, History::default(), 0);
+        self.next = Some(Leg::dial(Arc::clone(&self.gate), &self.plan.settings, session));
     }
 
     fn give_up_next(&mut self) {
@@ -354,7 +348,7 @@ impl<R: Rate> Driver<R> {
     }
 
     /// Tells what is left to tell, as long as the call is there, and closes the sockets.
-    async fn finish(self, mut inputs: mpsc::Receiver<AgentInput<R>>, events: mpsc::Sender<AgentEvent<R>>) {
+    async fn finish(self, mut inputs: Inputs<R>, events: mpsc::Sender<AgentEvent<R>>) {
         let (current, next, outbox, is_over) = (self.current, self.next, self.outbox, self.is_over);
         let telling = async move {
             if is_over {
@@ -377,13 +371,6 @@ impl<R: Rate> Driver<R> {
             }
         };
         tokio::join!(telling, current.close(), closing_next);
-    }
-}
-
-async fn next_of<R: Rate>(next: &mut Option<Leg<R>>) -> Result<News, NotOpened> {
-    match next {
-        Some(next) => next.next(true).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -1,14 +1,16 @@
 //! One connection to the vendor and the session that it carries.
 
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::time::Instant;
+use tokio_tungstenite::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::engine::audio::Rate;
@@ -52,29 +54,29 @@ enum State {
 
 impl<R: Rate> Leg<R> {
     /// A connection that is being opened.
-    pub(super) fn dial(gate: Gate, settings: &OpenAiSettings, session: Session<R>) -> Self {
+    pub(super) fn dial(gate: Arc<Gate>, settings: &OpenAiSettings, session: Session<R>) -> Self {
         let state = State::Dialling(Box::pin(gate.open(settings.connect_timeout)));
         let (now, ping_after) = (Instant::now(), settings.ping_after);
         Self { state, session, opened: now, vendor_time: None, ping_after, heard: now, is_pinged: false }
     }
 
     /// What happens next, or the reason why nothing will. What waits to be written is written meanwhile; nothing
-    /// is read unless `may_read`. Loses nothing when it is dropped half way.
-    pub(super) async fn next(&mut self, may_read: bool) -> Result<News, NotOpened> {
+    /// is read unless `may_read`.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, may_read: bool) -> Poll<Result<News, NotOpened>> {
         let was_ready = self.session.is_ready();
         match &mut self.state {
             State::Open(wire) => {
-                let text = poll_fn(|cx| wire.poll(cx, may_read, was_ready)).await?;
+                let text = ready!(wire.poll(cx, may_read, was_ready))?;
                 (self.heard, self.is_pinged) = (Instant::now(), false);
-                Ok(text.map_or(News::Alive, News::Message))
+                Poll::Ready(Ok(text.map_or(News::Alive, News::Message)))
             }
             State::Dialling(dialling) => {
-                let Opened { socket, vendor_time } = dialling.await?;
-                self.state = State::Open(Box::new(Wire { socket, waiting: VecDeque::new(), is_dirty: false }));
+                let Opened { socket, vendor_time } = ready!(dialling.as_mut().poll(cx))?;
+                self.state = State::Open(Box::new(Wire::new(socket)));
                 self.opened = Instant::now();
                 self.heard = self.opened;
                 self.vendor_time = vendor_time;
-                Ok(News::Opened)
+                Poll::Ready(Ok(News::Opened))
             }
         }
     }
@@ -151,9 +153,15 @@ struct Wire {
     waiting: VecDeque<Message>,
     /// Whether something was written that is not flushed.
     is_dirty: bool,
+    /// Whether everything was read that had come, so that the socket itself says when there is more.
+    is_drained: bool,
 }
 
 impl Wire {
+    fn new(socket: Socket) -> Self {
+        Self { socket, waiting: VecDeque::new(), is_dirty: false, is_drained: false }
+    }
+
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -189,10 +197,13 @@ impl Wire {
 
     fn read(&mut self, cx: &mut Context<'_>, was_ready: bool) -> Poll<Result<Option<Utf8Bytes>, NotOpened>> {
         loop {
-            let message = match self.socket.poll_next_unpin(cx) {
-                Poll::Ready(Some(Ok(message))) => message,
-                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Err(closed(None, "", was_ready))),
-                Poll::Pending => return Poll::Pending,
+            if self.is_drained {
+                ready!(self.poll_readable(cx));
+            }
+            let message = self.socket.poll_next_unpin(cx);
+            self.is_drained = message.is_pending();
+            let Some(Ok(message)) = ready!(message) else {
+                return Poll::Ready(Err(closed(None, "", was_ready)));
             };
             match message {
                 Message::Text(text) => return Poll::Ready(Ok(Some(text))),
@@ -201,10 +212,26 @@ impl Wire {
                         frame.map_or((None, String::new()), |f| (Some(f.code.into()), f.reason.to_string()));
                     return Poll::Ready(Err(closed(code, &reason, was_ready)));
                 }
-                // Pings are answered by the library; the vendor sends no binary messages.
-                Message::Ping(_) | Message::Pong(_) => return Poll::Ready(Ok(None)),
+                // Pings are answered by the library, and the answer is flushed by us.
+                Message::Ping(_) | Message::Pong(_) => {
+                    self.is_dirty = true;
+                    return Poll::Ready(Ok(None));
+                }
+                // The vendor sends no binary messages.
                 Message::Binary(_) | Message::Frame(_) => {}
             }
         }
+    }
+
+    /// Whether there is something to be read. To ask the library is dearer: it lays out its whole buffer first, and
+    /// it would be asked with each frame of the caller.
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let socket = match self.socket.get_ref() {
+            MaybeTlsStream::Plain(socket) => socket,
+            MaybeTlsStream::Rustls(tls) => tls.get_ref().0,
+            _ => return Poll::Ready(()),
+        };
+        // A broken socket says so when it is read.
+        socket.poll_read_ready(cx).map(drop)
     }
 }

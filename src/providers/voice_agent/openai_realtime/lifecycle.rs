@@ -38,6 +38,8 @@ pub(super) enum Phase {
 pub(super) enum Attempt {
     /// Everything.
     Full,
+    /// Everything but the voice: the vendor takes none once it has been heard (`cannot_update_voice`).
+    AllButVoice,
     /// Only that without which the call can't be held.
     Reduced,
 }

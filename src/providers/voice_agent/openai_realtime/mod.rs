@@ -50,19 +50,19 @@ pub use settings::{AudioFormat, NoiseReduction, OpenAiSettings};
 /// OpenAI Realtime: opens one session per call.
 pub struct OpenAiRealtime {
     settings: Arc<OpenAiSettings>,
-    gate: connect::Gate,
+    gate: Arc<connect::Gate>,
 }
 
 impl OpenAiRealtime {
     /// Checks the settings and reads the system's root certificates; `SSL_CERT_FILE` names others.
     pub fn new(settings: OpenAiSettings) -> Result<Self, OpenAiSetupError> {
-        let gate = connect::Gate::new(&settings, None)?;
+        let gate = Arc::new(connect::Gate::new(&settings, None)?);
         Ok(Self { settings: Arc::new(settings), gate })
     }
 
     /// The same, trusting only `roots`.
     pub fn with_roots(settings: OpenAiSettings, roots: RootCertStore) -> Result<Self, OpenAiSetupError> {
-        let gate = connect::Gate::new(&settings, Some(roots))?;
+        let gate = Arc::new(connect::Gate::new(&settings, Some(roots))?);
         Ok(Self { settings: Arc::new(settings), gate })
     }
 }
@@ -74,7 +74,7 @@ impl<R: Rate> VoiceAgent<R> for OpenAiRealtime {
 
     fn open(&self, brief: AgentBrief) -> AgentSession<R> {
         let (session, desk) = link();
-        tokio::spawn(driver::run(self.gate.clone(), Arc::clone(&self.settings), brief, desk));
+        tokio::spawn(driver::run(Arc::clone(&self.gate), Arc::clone(&self.settings), brief, desk));
         session
     }
 }

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use crate::engine::prompt::Prompt;
 use crate::providers::voice_agent::AgentBrief;
 
 use super::settings::OpenAiSettings;
 
-/// What every session of one call is to be.
-#[derive(Clone, Debug)]
+/// What every session of one call is to be. They share it.
+#[derive(Debug)]
 pub(super) struct Plan {
     pub(super) settings: Arc<OpenAiSettings>,
-    pub(super) instructions: String,
+    pub(super) instructions: Prompt,
     greeting: Option<String>,
     language: String,
     pub(super) voice: String,
@@ -18,15 +19,15 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(settings: Arc<OpenAiSettings>, brief: &AgentBrief) -> Self {
-        Self {
-            instructions: brief.prompt.as_str().to_owned(),
+    pub(super) fn new(settings: Arc<OpenAiSettings>, brief: &AgentBrief) -> Arc<Self> {
+        Arc::new(Self {
+            instructions: brief.prompt.clone(),
             greeting: brief.greeting.clone(),
             language: brief.language.clone(),
             voice: brief.voice.clone().unwrap_or_else(|| settings.voice.clone()),
             may_transfer: brief.may_transfer,
             settings,
-        }
+        })
     }
 
     /// The language's two or three letters (ISO 639), which is all that the transcription takes of a BCP 47 tag.
@@ -44,14 +45,15 @@ impl Plan {
                  between or after them. Do not answer them and do not translate them.\n<<<\n{words}\n>>>"
             ),
             None => {
-                format!("{}\n\nThe call has just been answered. Greet the caller in one sentence.", self.instructions)
+                let own = self.instructions.as_str();
+                format!("{own}\n\nThe call has just been answered. Greet the caller in one sentence.")
             }
         }
     }
 
     /// What is said to a caller who says nothing.
     pub(super) fn reprompt_instructions(&self) -> String {
-        let own = &self.instructions;
+        let own = self.instructions.as_str();
         format!("{own}\n\nThe caller has been silent. Ask in one short sentence whether they are still there.")
     }
 }

@@ -4,11 +4,13 @@
 //! the call, and calls [`Session::expire`] when [`Session::deadline`] has come.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::audio::Rate;
 use crate::engine::call::{AgentCounter, AgentLoss, Ask, ResponseOutcome};
 use crate::engine::ids::ResponseId;
+use crate::engine::prompt::SPEECH_RECOGNITION;
 use crate::providers::voice_agent::{AgentEvent, AgentOrder};
 
 use super::client_event::{ClientEvent, UPDATE_ID, create_id};
@@ -55,7 +57,7 @@ pub(super) enum Action<R: Rate> {
 /// One session with the vendor.
 #[derive(Debug)]
 pub(super) struct Session<R: Rate> {
-    plan: Plan,
+    plan: Arc<Plan>,
     phase: Phase,
     /// What we asked for, or found to be so.
     format: AudioFormat,
@@ -68,6 +70,8 @@ pub(super) struct Session<R: Rate> {
     /// The response that is asked for once the vendor is free.
     queued: Option<(ResponseId, Ask)>,
     vendors_own: u32,
+    /// Whether the vendor's voice was heard in this session.
+    has_spoken: bool,
     tool_calls: Vec<OpenCall>,
     /// From the caller's onset until the utterance has its place in the conversation.
     caller_speaks: bool,
@@ -80,7 +84,7 @@ type Actions<R> = Vec<Action<R>>;
 
 impl<R: Rate> Session<R> {
     /// A session whose socket has just opened.
-    pub(super) fn new(plan: Plan, format: AudioFormat, history: History, vendors_own: u32) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, format: AudioFormat, history: History, vendors_own: u32) -> Self {
         Self {
             phase: Phase::Opened { until: plan.settings.created_timeout },
             plan,
@@ -92,6 +96,7 @@ impl<R: Rate> Session<R> {
             responses: Responses::default(),
             queued: None,
             vendors_own,
+            has_spoken: false,
             tool_calls: Vec::new(),
             caller_speaks: false,
             history,
@@ -269,6 +274,8 @@ impl<R: Rate> Session<R> {
     }
 
     fn transcribed(&mut self, item_id: &str, text: &str, confidence: Option<f32>) -> Actions<R> {
+        // Where nothing was said, the model may write down what it was told; the caller did not say it.
+        let text = if text.trim() == SPEECH_RECOGNITION { "" } else { text };
         self.history.caller_said(item_id, text);
         vec![Action::Tell(AgentEvent::CallerText { text: text.to_owned(), confidence })]
     }

@@ -82,7 +82,9 @@ impl Default for OpenAiSettings {
             created_timeout: Duration::from_secs(5),
             confirm_timeout: Duration::from_secs(5),
             answer_stall: Duration::from_secs(4),
-            progress_stall: Duration::from_secs(8),
+            // Longer than a vendor that works is silent; short enough that another session can answer before the call
+            // gives up, 9 s after the last sound.
+            progress_stall: Duration::from_secs(6),
             ping_after: Duration::from_secs(10),
             // The vendor closes every session after 60 minutes, in use or not.
             session_limit: Duration::from_secs(60 * 60),

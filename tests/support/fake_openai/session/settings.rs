@@ -3,16 +3,17 @@
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::super::script::Update;
+use super::super::script::{ErrorScript, Update};
 use super::Session;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     pub(super) async fn update(&mut self, event: &Value) {
         let update = self.script.updates.get(self.updates).cloned().unwrap_or(Update::Accept);
         self.updates += 1;
-        let voice = event["session"].pointer("/audio/output/voice");
-        if self.has_spoken && voice.is_some_and(|voice| Some(voice) != self.settings.pointer("/audio/output/voice")) {
-            self.complain("another voice after audio");
+        if self.has_spoken && event["session"].pointer("/audio/output/voice").is_some() {
+            self.complain("a voice after audio");
+            let error = ErrorScript::new("invalid_request_error", "cannot_update_voice");
+            return self.error(&error, event["event_id"].clone()).await;
         }
         match update {
             Update::Refuse(error) => return self.error(&error, event["event_id"].clone()).await,

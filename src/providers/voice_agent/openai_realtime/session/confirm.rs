@@ -23,6 +23,7 @@ impl<R: Rate> Session<R> {
     }
 
     pub(super) fn update(&mut self, now: Duration, attempt: Attempt) -> Action<R> {
+        let attempt = if attempt == Attempt::Full && self.has_spoken { Attempt::AllButVoice } else { attempt };
         self.phase = Phase::Confirming { attempt, until: now + self.plan.settings.confirm_timeout };
         Action::Send(ClientEvent::session_update(&self.plan, self.format, attempt))
     }
@@ -73,7 +74,7 @@ impl<R: Rate> Session<R> {
     /// The vendor does not take our settings: once more without what we can do without, then no more.
     pub(super) fn refused(&mut self, now: Duration, attempt: Attempt, detail: &str) -> Actions<R> {
         match (attempt, self.confirmed_format) {
-            (Attempt::Full, None) => vec![self.update(now, Attempt::Reduced)],
+            (Attempt::Full | Attempt::AllButVoice, None) => vec![self.update(now, Attempt::Reduced)],
             (Attempt::Reduced, None) => lose(AgentLoss::Refused, detail),
             // It was confirmed before: what the vendor hears stays as it was until another session is there.
             (_, Some(heard)) => {
@@ -115,7 +116,7 @@ fn mismatch(plan: &Plan, format: AudioFormat, echo: &Echo) -> Option<&'static st
         // The vendor may normalise the text; what it must not do is to go on with its own.
         (
             "instructions",
-            plan.instructions.is_empty() || echo.instructions.as_ref().is_some_and(|echo| !echo.is_empty()),
+            plan.instructions.as_str().is_empty() || echo.instructions.as_ref().is_some_and(|echo| !echo.is_empty()),
         ),
     ];
     checks.into_iter().find(|(_, is_right)| !is_right).map(|(field, _)| field)

@@ -93,6 +93,7 @@ impl<R: Rate> Session<R> {
 
     pub(super) fn audio(&mut self, now: Duration, delta: &AudioDelta<'_>) -> Actions<R> {
         self.responses.progress(&delta.response_id, now);
+        self.has_spoken = true;
         let bytes = decoded_length(&delta.delta);
         match self.responses.add_audio(&delta.response_id, &delta.item_id, delta.content_index, bytes) {
             Some(response) => vec![Action::Play(response)],

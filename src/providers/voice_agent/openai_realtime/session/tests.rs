@@ -342,10 +342,10 @@ fn silence_of_the_vendor_is_bounded_in_every_state() {
     assert_eq!(lines(desk.session.expire(4 * SECOND)), ["lose Stalled: no answer to response.create"]);
     desk.now = 2 * SECOND;
     desk.begin("a", 1);
-    assert_eq!(desk.session.deadline(), Some(10 * SECOND));
+    assert_eq!(desk.session.deadline(), Some(8 * SECOND));
     desk.now = 5 * SECOND;
     desk.audio("a", "i");
-    assert_eq!(desk.session.deadline(), Some(13 * SECOND));
+    assert_eq!(desk.session.deadline(), Some(11 * SECOND));
     desk.order(AgentOrder::Cancel(r(1)));
     assert_eq!(lines(desk.session.expire(9 * SECOND)), ["lose Stalled: a response does not go on"]);
     desk.done("a", "cancelled");

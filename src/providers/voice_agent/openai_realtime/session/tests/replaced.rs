@@ -1,6 +1,7 @@
 //! Sessions that are changed or replaced while the call goes on.
 
 use super::*;
+use crate::engine::prompt::SPEECH_RECOGNITION;
 
 #[test]
 fn another_format_is_confirmed_like_the_first_one() {
@@ -25,6 +26,30 @@ fn another_format_is_confirmed_like_the_first_one() {
 }
 
 #[test]
+fn a_voice_that_was_heard_is_not_named_again() {
+    let mut desk = Desk::new(|settings| settings.audio = AudioFormat::Pcmu);
+    let voice = |actions: Actions<Hz8k>| match actions.into_iter().next_back() {
+        Some(Action::Send(event)) => {
+            let event: Value = serde_json::from_str(&event.to_json()).unwrap();
+            assert_eq!(event.pointer("/session/audio/output/format/type"), Some(&json!("audio/pcm")));
+            assert!(event.pointer("/session/audio/input/noise_reduction").is_some(), "everything else is named");
+            event.pointer("/session/audio/output/voice").is_some()
+        }
+        other => panic!("{other:?}"),
+    };
+    desk.hear(json!({ "type": "session.created", "session": {} }));
+    let echo = desk.echo();
+    desk.hear(echo);
+    assert!(voice(desk.session.fall_back(desk.now)));
+    let echo = desk.echo();
+    desk.hear(echo);
+    desk.respond(1);
+    desk.begin("a", 1);
+    desk.audio("a", "i");
+    assert!(!voice(desk.session.fall_back(desk.now)));
+}
+
+#[test]
 fn a_change_of_session_waits_until_the_callers_words_are_there() {
     let mut desk = Desk::ready();
     let item = "item_1";
@@ -41,6 +66,18 @@ fn a_change_of_session_waits_until_the_callers_words_are_there() {
     desk.hear(json!({ "type": "conversation.item.input_audio_transcription.completed", "item_id": item,
         "content_index": 0, "transcript": "When do you open?" }));
     assert!(desk.session.is_quiet());
+}
+
+#[test]
+fn what_the_transcription_was_told_is_nothing_that_the_caller_said() {
+    let mut desk = Desk::ready();
+    let mut written = |transcript: &str| {
+        desk.hear(json!({ "type": "conversation.item.input_audio_transcription.completed", "item_id": "item_1",
+            "content_index": 0, "transcript": transcript }))
+    };
+    let told = |text: &str| [format!("tell CallerText {{ text: {text:?}, confidence: None }}")];
+    assert_eq!(written(&format!("{SPEECH_RECOGNITION}\n")), told(""));
+    assert_eq!(written("Only what is said."), told("Only what is said."));
 }
 
 #[test]

@@ -1,0 +1,109 @@
+//! How late the ticks of each thread that carries calls are, and whether it takes more of them.
+//!
+//! Two kinds of ticks are counted, all on the thread they belong to, each by a few plain additions: those on which a
+//! call's sound is sent ([`ticked`]), and a beat every 20 ms, so that lateness is known even while no agent speaks
+//! ([`watch`]). The beat is on an absolute clock: a thread that stood still counts each beat that it missed. With each
+//! beat the thread's [`Admission`] is judged; what it says is one atomic number for the whole process, which a webhook
+//! can read without waiting ([`Overload`]).
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::clock;
+use crate::engine::admission::Admission;
+use crate::telemetry::{Event, Telemetry, ThreadMeter};
+
+/// How far apart beats are: as the ticks of a call.
+const BEAT: Duration = Duration::from_millis(20);
+
+/// Whether the process takes new calls: not while any of its threads is late, since nobody knows yet which of them
+/// the call would come to.
+#[derive(Debug, Default)]
+pub struct Overload {
+    late_threads: AtomicUsize,
+}
+
+impl Overload {
+    /// Whether new calls are to be refused.
+    pub fn is_on(&self) -> bool {
+        self.late_threads.load(Ordering::Relaxed) > 0
+    }
+}
+
+thread_local! {
+    /// Of the thread's beat; none on a thread that is not watched.
+    static THREAD: RefCell<Option<Thread>> = const { RefCell::new(None) };
+}
+
+/// Counts a tick of this thread on which a call's sound was due at `due`.
+pub fn ticked(due: Instant) {
+    THREAD.with_borrow_mut(|thread| {
+        if let Some(thread) = thread {
+            thread.ticked(clock::now().saturating_duration_since(due));
+        }
+    });
+}
+
+/// Watches this thread as long as its event loop runs. New calls are refused by `overload` while the 99th percentile of
+/// lateness is above `limit`; zero refuses none.
+pub fn watch(limit: Duration, overload: Arc<Overload>, telemetry: &Telemetry) {
+    let began = clock::now();
+    THREAD.set(Some(Thread {
+        began,
+        admission: Admission::new(limit),
+        meter: telemetry.thread_meter(),
+        overload,
+        telemetry: telemetry.clone(),
+    }));
+    actix_rt::spawn(async move {
+        let mut due = began;
+        loop {
+            due += BEAT;
+            tokio::time::sleep_until(due.into()).await;
+            ticked(due);
+            THREAD.with_borrow_mut(|thread| thread.iter_mut().for_each(Thread::beat));
+        }
+    });
+}
+
+struct Thread {
+    began: Instant,
+    admission: Admission,
+    meter: ThreadMeter,
+    overload: Arc<Overload>,
+    telemetry: Telemetry,
+}
+
+impl Thread {
+    fn ticked(&mut self, late: Duration) {
+        self.admission.ticked(late);
+        self.meter.ticked(late);
+    }
+
+    fn beat(&mut self) {
+        self.meter.flush();
+        self.meter.tasks_alive(tokio::runtime::Handle::current().metrics().num_alive_tasks());
+        if !self.admission.judge(clock::now() - self.began) {
+            return;
+        }
+        if self.admission.is_open() {
+            self.overload.late_threads.fetch_sub(1, Ordering::Relaxed);
+            self.telemetry.record(Event::ThreadInTime);
+        } else {
+            self.overload.late_threads.fetch_add(1, Ordering::Relaxed);
+            self.telemetry.record(Event::ThreadLate);
+        }
+    }
+}
+
+impl Drop for Thread {
+    /// A thread that ends late is late no more.
+    fn drop(&mut self) {
+        if !self.admission.is_open() {
+            self.overload.late_threads.fetch_sub(1, Ordering::Relaxed);
+            self.telemetry.record(Event::ThreadInTime);
+        }
+    }
+}
