@@ -19,6 +19,7 @@ mod campaigns {
     pub mod desk;
     mod lists;
     mod steering;
+    pub mod webhook;
 }
 
 use campaigns::desk::{Desk, runtime};

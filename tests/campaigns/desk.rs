@@ -8,21 +8,16 @@ use trunkline::cli::demo::twilio::{CallIdentity, PhoneCall};
 use trunkline::clock;
 use trunkline::config::Config;
 
+use super::webhook::{OURS, number, status_fields};
 use crate::databases::Database;
 use crate::http_service::{Answer, Asked as _, Request, ask};
 use crate::service::{PATIENCE, PUBLIC_URL, Service, ms};
 use crate::twilio_rest::{PlacedCall, TwilioRestFake};
 
 pub const ADMIN: &str = "an-administrators-token-of-these-tests";
-pub const OURS: &str = "+14155550199";
 
 pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
-}
-
-/// The number of the `n`th lead.
-pub fn number(n: usize) -> String {
-    format!("+1415556{n:04}")
 }
 
 pub struct Desk {
@@ -163,25 +158,4 @@ impl Desk {
         let ringing = self.service.carrier.answered(identity, call.field("Url").unwrap()).await.unwrap();
         ringing.connect(Default::default()).await.unwrap()
     }
-}
-
-/// The fields of a status webhook.
-pub fn status_fields(call: &PlacedCall, account_sid: &str, status: &str) -> Vec<(String, String)> {
-    let number = match status {
-        "initiated" => "0",
-        "ringing" => "1",
-        "in-progress" => "2",
-        _ => "3",
-    };
-    let own = [
-        ("AccountSid", account_sid),
-        ("CallSid", &call.sid),
-        ("CallStatus", status),
-        ("Direction", "outbound-api"),
-        ("From", OURS),
-        ("To", &call.to),
-        ("SequenceNumber", number),
-        ("CallDuration", if status == "completed" { "7" } else { "0" }),
-    ];
-    own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::desk::{Desk, OURS, number, runtime};
+use super::desk::{Desk, runtime};
+use super::webhook::{OURS, number};
 use crate::databases::{self, Database};
 
 on_both_databases! {
