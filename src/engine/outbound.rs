@@ -83,7 +83,7 @@ macro_rules! words {
     };
 }
 
-pub(in crate::engine) use words;
+pub(super) use words;
 
 words!(OnMachine {
     Ignore => "ignore",
