@@ -63,7 +63,8 @@ pub struct DtmfPressed(pub Digit);
 #[rtype(result = "()")]
 pub struct MarkHeard(pub Mark);
 
-/// The media stream is closed, by the carrier or because it broke. Carries what made no sense on it.
+/// The media stream is closed, by the carrier or because it broke; its [`CallerLine`] is dropped next. Carries what
+/// made no sense on it.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct MediaClosed {
@@ -124,6 +125,8 @@ pub struct CallActor<R: VadRate> {
     unread_frames: u32,
     messages: u32,
     stats: CallStats,
+    /// How the media stream is over, once it is: lost, unless the carrier said otherwise.
+    stream_end: StreamEnd,
     leaving: Option<StreamEnd>,
     is_over: bool,
     hang_up: Option<HangUpToken>,
@@ -152,6 +155,7 @@ impl<R: VadRate> CallActor<R> {
             unread_frames: 0,
             messages: 0,
             stats: CallStats::default(),
+            stream_end: StreamEnd::Lost,
             leaving: None,
             is_over: false,
             hang_up: Some(HangUpToken::new(plan.call.clone(), plan.carrier.clone(), plan.telemetry.clone())),
@@ -273,11 +277,12 @@ impl<R: VadRate> Handler<MarkHeard> for CallActor<R> {
 impl<R: VadRate> Handler<MediaClosed> for CallActor<R> {
     type Result = ();
 
-    fn handle(&mut self, closed: MediaClosed, ctx: &mut Metered<Self>) {
+    /// Only the figures: the line's end says that the caller has left, behind the frames that still wait in it.
+    fn handle(&mut self, closed: MediaClosed, _: &mut Metered<Self>) {
         self.stats.media_faults = closed.faults;
         self.stats.caller_frames += closed.refused_frames;
         self.stats.dropped_frames += closed.refused_frames;
-        self.stream_is_over(closed.end, ctx);
+        self.stream_end = closed.end;
     }
 }
 

@@ -19,7 +19,7 @@ use crate::engine::call::Input;
 use crate::engine::time::CallTime;
 
 use super::line::CallerEar;
-use super::{CallActor, StreamEnd};
+use super::CallActor;
 
 /// How often the watchdog looks.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -50,7 +50,7 @@ impl<R: VadRate> ActorFuture<CallActor<R>> for Pulse<R> {
             }
         });
         if self.0.has_ended() {
-            call.stream_is_over(StreamEnd::Lost, ctx);
+            call.stream_is_over(call.stream_end, ctx);
         }
         call.keep_time(ctx, task);
         call.alarm.is_awake = false;

@@ -118,3 +118,31 @@ impl MediaPort<Hz8k> for StreamPort {
         self.stream.do_send(CloseStream);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_does_not_read_makes_nothing_pile_up() {
+        let outbox = Outbox::default();
+        let say = |limit| outbox.0.borrow_mut().send(limit, |text| text.push_str("hello"));
+        let frames = (0..1_000).filter(|_| say(FRAMES)).count();
+        let marks = (0..1_000).filter(|_| say(MARKS)).count();
+        assert_eq!((frames, frames + marks), (FRAMES, MARKS));
+
+        let waiting = outbox.take().unwrap();
+        assert_eq!(waiting.len(), MARKS * 7, "two bytes before each word");
+        assert_eq!(&waiting[..9], b"\x81\x05hello\x81\x05");
+        assert_eq!(outbox.take(), None);
+        assert!(say(FRAMES), "there is room again");
+    }
+
+    #[test]
+    fn a_closed_socket_takes_everything_and_keeps_nothing() {
+        let outbox = Outbox::default();
+        outbox.close();
+        assert!(outbox.0.borrow_mut().send(FRAMES, |text| text.push_str("hello")));
+        assert_eq!(outbox.take(), None);
+    }
+}

@@ -23,8 +23,9 @@ pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// The largest message that is read: more than a minute of linear audio in one delta.
 const LARGEST_MESSAGE: usize = 8 << 20;
-/// Small buffers: there is one socket per call, and 20 ms of audio are 1.3 kB.
-const BUFFER: usize = 8 << 10;
+/// Small buffers: there is one socket per call. What is written at once is 20 ms of audio, 1.3 kB; a delta of 200 ms
+/// is 2.1 kB in µ-law, and for a longer one there is room as soon as its length is known.
+const BUFFER: usize = 4 << 10;
 /// What may wait for a vendor that does not read: 20 s of linear audio.
 const LARGEST_BACKLOG: usize = 2 << 20;
 
