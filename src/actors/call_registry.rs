@@ -296,7 +296,7 @@ impl Handler<CallEnded> for CallRegistry {
     fn handle(&mut self, CallEnded { call, farewell }: CallEnded, _: &mut Metered<Self>) {
         let (end_seen, is_over) = match self.calls.remove(&call) {
             Some(Entry::Alive { end_seen, is_over, .. }) => (Some(end_seen), is_over),
-            Some(Entry::Reserved { is_over }) => (None, is_over),
+            Some(Entry::Reserved { is_over, .. }) => (None, is_over),
             Some(ended @ Entry::Ended { .. }) => {
                 self.calls.insert(call, ended);
                 return;

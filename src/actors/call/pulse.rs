@@ -18,8 +18,8 @@ use crate::engine::audio::VadRate;
 use crate::engine::call::Input;
 use crate::engine::time::CallTime;
 
-use super::line::CallerEar;
 use super::CallActor;
+use super::line::CallerEar;
 
 /// How often the watchdog looks.
 const WATCH_EVERY: Duration = Duration::from_secs(1);

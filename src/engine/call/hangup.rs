@@ -34,7 +34,7 @@ pub enum HangupCause {
 
 impl HangupCause {
     /// Every cause.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::CallerHungUp,
         Self::StreamLost,
         Self::AgentHungUp,

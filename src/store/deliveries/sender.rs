@@ -123,8 +123,13 @@ fn claim_due(conn: &mut Conn, claim: &Claim) -> Result<Vec<Delivery>, Fault> {
         for row in due {
             let count = busy.entry(row.business.clone()).or_default();
             if claimed.len() < claim.places && *count < claim.per_business {
-                *count += 1;
-                claimed.push(take(conn, &row, claim)?);
+                match row.clone().into_delivery() {
+                    Ok(delivery) => {
+                        *count += 1;
+                        claimed.push(take(conn, delivery, claim)?);
+                    }
+                    Err(fault) => set_aside(conn, &row.id, &StoreError::from(fault), claim.now)?,
+                }
             }
         }
         if claimed.len() == before || (looked_at as i64) < LOOK_AT {
@@ -155,9 +160,8 @@ fn lock_due(conn: &mut Conn, now: i64, full: &[&String]) -> Result<Vec<DeliveryR
     })
 }
 
-fn take(conn: &mut Conn, row: &DeliveryRow, claim: &Claim) -> Result<Delivery, Fault> {
+fn take(conn: &mut Conn, mut delivery: Delivery, claim: &Claim) -> Result<Delivery, Fault> {
     let lease = i64::try_from(claim.lease.as_micros()).unwrap_or(i64::MAX);
-    let mut delivery = row.clone().into_delivery()?;
     delivery.tries = delivery.tries.saturating_add(1);
     delivery.next_try_at = claim.now.saturating_add(lease);
     delivery.first_try_at.get_or_insert(claim.now);
@@ -166,8 +170,19 @@ fn take(conn: &mut Conn, row: &DeliveryRow, claim: &Claim) -> Result<Delivery, F
         table::next_try_at.eq(delivery.next_try_at),
         table::first_try_at.eq(delivery.first_try_at),
     );
-    both!(conn, |c| diesel::update(table::table.find(&row.id)).set(to).execute(c))?;
+    both!(conn, |c| diesel::update(table::table.find(delivery.id.as_str())).set(to).execute(c))?;
     Ok(delivery)
+}
+
+/// A row that makes no sense is not tried, so that it holds up no other.
+fn set_aside(conn: &mut Conn, id: &str, error: &StoreError, now: i64) -> Result<(), Fault> {
+    let to = (
+        table::state.eq(DeliveryState::Stopped.as_str()),
+        table::last_error.eq(Some(error.to_string())),
+        table::settled_at.eq(Some(now)),
+    );
+    both!(conn, |c| diesel::update(table::table.find(id)).set(to).execute(c))?;
+    Ok(())
 }
 
 fn settle(conn: &mut Conn, settled: &Settled, now: i64) -> Result<(), Fault> {

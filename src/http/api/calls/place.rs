@@ -21,7 +21,7 @@ use crate::http::api::Api;
 use crate::http::api::body::{Body, named};
 use crate::http::api::caller::Caller;
 use crate::http::api::problem::{FieldError, Problem};
-use crate::http::api::value::{Moment, Number, business_schema, moment_schema, number_schema};
+use crate::http::api::value::{BusinessName, Moment, Number};
 
 /// The longest message for a machine, in characters: a minute of speech.
 const LONGEST_MESSAGE: usize = 1_000;
@@ -50,10 +50,9 @@ pub struct DialDesk {
 #[schema(as = NewCall)]
 pub(super) struct NewCallJson {
     /// Whom to call.
-    #[schema(schema_with = number_schema)]
     to: Number,
     /// Whose call it is: the id of a business.
-    #[schema(schema_with = business_schema)]
+    #[schema(value_type = BusinessName)]
     business: BusinessId,
     /// The number to show: one of the business's; its first, if left out.
     #[serde(default)]
@@ -100,7 +99,6 @@ pub(super) struct OutboundCallJson {
     /// Why there is no call, or why it is not known whether there is.
     error: Option<String>,
     /// When it was asked for.
-    #[schema(schema_with = moment_schema)]
     created_at: Moment,
 }
 
