@@ -327,16 +327,16 @@ impl Parts {
             status: status.clone(),
             claim: plans::claims(self.store.clone(), Arc::clone(&node)),
             notes: plans::notes(self.store.clone(), patience),
-            plan: plans::plans(
-                Arc::clone(config),
+            plan: plans::plans(plans::Makings {
+                config: Arc::clone(config),
                 agents,
-                businesses.clone(),
+                businesses: businesses.clone(),
                 prompts,
-                self.store.clone(),
-                self.files.clone(),
-                capacity.clone(),
-                telemetry.clone(),
-            ),
+                store: self.store.clone(),
+                files: self.files.clone(),
+                capacity: capacity.clone(),
+                telemetry: telemetry.clone(),
+            }),
             telemetry: telemetry.clone(),
         });
         let beside = actix::Arbiter::new();

@@ -68,7 +68,7 @@ fn life_of(caller: &Caller, n: usize) -> Vec<Request> {
     ];
     if end == CallStatus::Completed {
         life.push(told("in-progress", "3", 9, &[]));
-        life.push(caller.amd(if n % 2 == 0 { "human" } else { "machine_end_beep" }, "3100"));
+        life.push(caller.amd(if n.is_multiple_of(2) { "human" } else { "machine_end_beep" }, "3100"));
     }
     life
 }

@@ -14,7 +14,7 @@ use actix::Addr;
 use thiserror::Error;
 use url::form_urlencoded;
 
-use crate::actors::call_status::{CallStatusActor, apply_status};
+use crate::actors::call_status::{CallStatusActor, StatusOutcome, apply_status};
 use crate::actors::capacity::{Capacity, Slot};
 use crate::clock;
 use crate::engine::ids::{BusinessId, CallSid, JobId};
@@ -159,8 +159,11 @@ impl Dialler {
 
     /// The call's row begins with what we know of it.
     async fn note_placed(&self, job: &OutboundJob, call: &CallSid) {
-        if let Err(error) = apply_status(&self.status, placement(&job.order, call)).await {
-            self.telemetry.record(Event::StatusNotStored { error: &error.to_string() });
+        match apply_status(&self.status, placement(&job.order, call)).await {
+            // The carrier told of its end before it answered us.
+            Ok(StatusOutcome::Stored(stored)) if stored.status.is_final() => self.capacity.over(call),
+            Ok(_) => {}
+            Err(error) => self.telemetry.record(Event::StatusNotStored { error: &error.to_string() }),
         }
     }
 

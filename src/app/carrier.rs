@@ -61,7 +61,8 @@ pub(super) fn capacity(
         store: store.clone(),
         node: Arc::clone(node),
         length: Duration::from_secs(config.calls.lease_s.into()),
-        patience,
+        // A voice webhook also waits for its row, and has 350 ms in all.
+        patience: patience * 2 / 3,
     };
     let is_shared = config.database_url().kind() == DatabaseKind::Postgres;
     let limits = Limits { config: Arc::clone(config), businesses: businesses.clone() };

@@ -25,17 +25,21 @@ use crate::transport::twilio_stream::{Admission, Claim, ClaimCall, FindNotes, Ma
 
 use super::agents::Agents;
 
+/// What plans are made of.
+pub(super) struct Makings {
+    pub config: Arc<Config>,
+    pub agents: Agents,
+    pub businesses: Businesses,
+    pub prompts: Prompts,
+    pub store: Store,
+    pub files: CallFiles,
+    pub capacity: Capacity,
+    pub telemetry: Telemetry,
+}
+
 /// Makes the plan of each call that is admitted.
-pub(super) fn plans(
-    config: Arc<Config>,
-    agents: Agents,
-    businesses: Businesses,
-    prompts: Prompts,
-    store: Store,
-    files: CallFiles,
-    capacity: Capacity,
-    telemetry: Telemetry,
-) -> MakePlan {
+pub(super) fn plans(makings: Makings) -> MakePlan {
+    let Makings { config, agents, businesses, prompts, store, files, capacity, telemetry } = makings;
     let carrier = carrier(&config);
     let meter = MailboxFigures::of::<CallActor<Hz8k>>(&telemetry);
     Arc::new(move |admission: Admission, reservation: Reservation, media| {

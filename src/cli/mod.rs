@@ -9,6 +9,7 @@ use crate::config::{Config, ConfigSources, Environment, Finding, Override};
 
 pub mod config_check;
 pub mod demo;
+pub mod doctor;
 pub mod out;
 pub mod report;
 pub mod serve;
@@ -93,6 +94,19 @@ pub enum Command {
                            line makes no sense."
     )]
     Storm(Box<storm::args::StormArgs>),
+    /// Say whether calls can come in, and mend what keeps them away
+    #[command(
+        long_about = "Looks at the configuration and at the Twilio account: whether each number that a [[business]] of the \
+                      configuration answers belongs to the account, and whether its voice URL and its status callback \
+                      lead to this service. With --fix it sets both. The service need not run.",
+        after_long_help = "Examples:\n  \
+                           trunkline doctor\n      \
+                               what is wrong, what follows from it, and how to mend it\n  \
+                           trunkline doctor --config my.toml --fix\n      \
+                               set the voice URL and the status callback of the numbers\n\n\
+                           Exit code: 0 if all is well, 1 if something is wrong, 2 if the configuration can't be used."
+    )]
+    Doctor(DoctorArgs),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -146,6 +160,17 @@ pub struct DemoArgs {
     pub out: Option<PathBuf>,
 }
 
+/// Options of `doctor`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DoctorArgs {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Set the voice URL and the status callback of the numbers that are wrong
+    #[arg(long)]
+    pub fix: bool,
+}
+
 /// Options of `config check`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ConfigCheckArgs {
@@ -166,6 +191,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Storm(args) => storm::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Config(ConfigCommand::Check(args)) => config_check::run(&args),
     }
 }
@@ -224,7 +250,7 @@ mod tests {
         }
         let mut found = Vec::new();
         commands(&Cli::command(), &mut found);
-        assert_eq!(found.len(), 4);
+        assert_eq!(found.len(), 5);
         for mut command in found {
             let help = command.render_long_help().to_string();
             assert!(help.contains("Examples:") && help.contains("Exit code:"), "{help}");

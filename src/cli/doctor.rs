@@ -1,0 +1,196 @@
+//! `trunkline doctor`: whether calls can come in: the configuration, the account, and both addresses of each number.
+
+use std::process::ExitCode;
+
+use crate::cli::out::Out;
+use crate::cli::{DoctorArgs, load_config};
+use crate::config::Config;
+use crate::engine::business::CalledNumber;
+use crate::engine::ids::PhoneNumber;
+use crate::engine::wire::twiml::{RETRY_OVERRIDES, callback_url};
+use crate::providers::carrier::{Carrier, CarrierError, CarrierNumber, NumberUrls, TwilioRest};
+
+/// The exit code if something is wrong.
+const WRONG: u8 = 1;
+
+/// Looks at everything, mends what it may, and says what is left.
+pub fn run(args: &DoctorArgs) -> ExitCode {
+    let config = match load_config(&args.config.sources()) {
+        Ok((config, _)) => config,
+        Err(code) => return code,
+    };
+    let mut out = Out::stdout();
+    let examined = actix::System::new().block_on(examine(&config, args.fix, &mut out));
+    match examined {
+        0 => {
+            out.line("all is well: calls to these numbers reach the service");
+            ExitCode::SUCCESS
+        }
+        wrong => {
+            let things = if wrong == 1 { "thing is" } else { "things are" };
+            out.line(format_args!("{wrong} {things} wrong"));
+            ExitCode::from(WRONG)
+        }
+    }
+}
+
+/// How many things are wrong.
+async fn examine(config: &Config, fix: bool, out: &mut Out) -> usize {
+    let (account, token) = (&config.twilio.account_sid, &config.twilio.auth_token);
+    let mut wrong = 0;
+    for (is_missing, what, consequence, remedy) in [
+        (
+            account.is_none(),
+            "the Twilio account is not known",
+            "no number can be looked at, and no call be placed or hung up",
+            "set TWILIO_ACCOUNT_SID",
+        ),
+        (token.is_none(), "there is no Twilio token", "every webhook is refused", "set TWILIO_AUTH_TOKEN"),
+        (
+            config.http.public_url.is_none(),
+            "http.public_url is not set",
+            "it is not known which addresses a number must have",
+            "set TRUNKLINE__HTTP__PUBLIC_URL to the https:// address at which Twilio reaches the service",
+        ),
+    ] {
+        if is_missing {
+            wrong += 1;
+            complain(out, what, consequence, remedy);
+        }
+    }
+    let (Some(account), Some(token), Some(url)) = (account, token, &config.http.public_url) else { return wrong };
+    let carrier = TwilioRest::new(config.twilio.api_url.as_str(), account.clone(), token.clone());
+    let url = url.as_str().trim_end_matches('/');
+    let urls = NumberUrls {
+        voice_url: format!("{url}/twilio/voice"),
+        status_url: callback_url(&format!("{url}/twilio/status")),
+    };
+    match carrier.numbers(None).await {
+        Ok(numbers) => wrong + numbers_of(config, &carrier, &numbers, &urls, fix, out).await,
+        Err(error) => {
+            let remedy = match error {
+                CarrierError::Unauthorised(_) => "check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN",
+                _ => "check the network and twilio.api_url, and try again",
+            };
+            complain(out, &format!("the account's numbers can't be read: {error}"), "nothing is known of them", remedy);
+            wrong + 1
+        }
+    }
+}
+
+/// How many of the numbers that should be answered here are wrong.
+async fn numbers_of(
+    config: &Config,
+    carrier: &TwilioRest,
+    owned: &[CarrierNumber],
+    urls: &NumberUrls,
+    fix: bool,
+    out: &mut Out,
+) -> usize {
+    let mut wrong = 0;
+    let wanted: Vec<&PhoneNumber> = config.business.iter().filter_map(|business| exact(&business.number)).collect();
+    let answers_all = config.business.iter().any(|business| business.number == CalledNumber::Any);
+    for number in wanted.iter().filter(|wanted| !owned.iter().any(|owned| owned.number == ***wanted)) {
+        wrong += 1;
+        let what = format!("{} is no number of the Twilio account", number.as_str());
+        complain(out, &what, "no call to it comes in here", "buy it, or correct the number of its [[business]]");
+    }
+    let is_ours = |number: &&CarrierNumber| {
+        answers_all || wanted.contains(&&number.number) || is_same(&number.urls.voice_url, &urls.voice_url)
+    };
+    for number in owned.iter().filter(is_ours) {
+        wrong += usize::from(!is_right(carrier, number, urls, fix, out).await);
+    }
+    if owned.iter().filter(is_ours).count() == 0 && wanted.is_empty() {
+        wrong += 1;
+        complain(out, "the Twilio account has no number", "nobody can call", "buy one in Twilio's console");
+    }
+    wrong
+}
+
+/// Whether a number is as it must be, or is by now.
+async fn is_right(carrier: &TwilioRest, number: &CarrierNumber, urls: &NumberUrls, fix: bool, out: &mut Out) -> bool {
+    let shown = number.number.as_str();
+    if let Some(other) = number.overridden_by {
+        let consequence = "Twilio asks that, and never the number's own addresses";
+        let remedy = "take it off the number in Twilio's console, then run this again";
+        complain(out, &format!("{shown} belongs to {other}"), consequence, remedy);
+        return false;
+    }
+    let found = faults(number, urls);
+    if found.is_empty() {
+        out.line(format_args!("ok      {shown}: voice URL and status callback"));
+        return true;
+    }
+    if fix {
+        match carrier.set_number(&number.sid, urls).await {
+            Ok(now) if faults(&now, urls).is_empty() => {
+                out.line(format_args!("mended  {shown}: voice URL and status callback"));
+                return true;
+            }
+            Ok(_) => complain(out, &format!("{shown} did not take the addresses"), "as before", "set them by hand"),
+            Err(error) => {
+                complain(out, &format!("{shown} can't be changed: {error}"), "as before", "set them by hand");
+            }
+        }
+        return false;
+    }
+    for (what, consequence) in found {
+        let remedy = format!("run trunkline doctor --fix, or set it to {}", urls_in_words(urls));
+        complain(out, &format!("{shown}: {what}"), consequence, &remedy);
+    }
+    false
+}
+
+/// What is wrong with a number's addresses, and what follows from it.
+fn faults(number: &CarrierNumber, urls: &NumberUrls) -> Vec<(String, &'static str)> {
+    let mut faults = Vec::new();
+    let [voice_method, status_method] = number.methods.each_ref().map(|method| method.as_str());
+    for (name, is, should, method, consequence) in [
+        (
+            "the voice URL",
+            &number.urls.voice_url,
+            &urls.voice_url,
+            voice_method,
+            "calls to it are not answered by this service",
+        ),
+        (
+            "the status callback",
+            &number.urls.status_url,
+            &urls.status_url,
+            status_method,
+            "the end and the length of calls to it are not told: rows stay open until the carrier is asked",
+        ),
+    ] {
+        if is.is_empty() {
+            faults.push((format!("{name} is not set"), consequence));
+        } else if !is_same(is, should) {
+            faults.push((format!("{name} is {is}"), consequence));
+        } else if method != "POST" {
+            faults.push((format!("{name} is requested by {method}, not by POST"), consequence));
+        }
+    }
+    faults
+}
+
+/// Whether two addresses are the same but for the overrides of Twilio's retries.
+fn is_same(one: &str, other: &str) -> bool {
+    let bare = |url: &str| url.trim_end_matches(RETRY_OVERRIDES).to_owned();
+    bare(one) == bare(other)
+}
+
+fn exact(number: &CalledNumber) -> Option<&PhoneNumber> {
+    match number {
+        CalledNumber::Exact(number) => Some(number),
+        CalledNumber::Any => None,
+    }
+}
+
+fn urls_in_words(urls: &NumberUrls) -> String {
+    format!("{} (voice) and {} (status), both POST", urls.voice_url, urls.status_url)
+}
+
+/// Cause, consequence, remedy.
+fn complain(out: &mut Out, what: &str, consequence: &str, remedy: &str) {
+    out.line(format_args!("wrong   {what}\n        so      {consequence}\n        remedy  {remedy}"));
+}
