@@ -379,6 +379,7 @@ impl Parts {
             keeper: desk.keeper,
             businesses: businesses.clone(),
             agents: config.agents(),
+            refuse_receiver: hooks::refuse_receiver(config)?,
         });
         let hooks = web::Data::new(hooks::start(config, self.store.clone(), telemetry.clone())?);
         let dial_desk =

@@ -9,6 +9,8 @@ mod http_service;
 mod postgres;
 #[path = "support/service.rs"]
 mod service;
+#[path = "support/skip.rs"]
+mod skip;
 #[path = "support/twilio_rest/mod.rs"]
 mod twilio_rest;
 

@@ -137,7 +137,8 @@ impl WebhookSender {
         let store = self.store.clone();
         let mut writer = self.writer.take().unwrap_or_else(|| store.delivery_writer());
         let settled = std::mem::take(&mut self.settled);
-        let (is_count_due, is_forget_due) = (self.looks % COUNT_EVERY == 0, self.looks % FORGET_EVERY == 0);
+        let (is_count_due, is_forget_due) =
+            (self.looks.is_multiple_of(COUNT_EVERY), self.looks.is_multiple_of(FORGET_EVERY));
         self.looks += 1;
         let now = clock::wall_micros();
         let claim = Claim {

@@ -9,6 +9,7 @@ use anyhow::{Context, anyhow};
 use crate::actors::webhook_sender::{SenderSettings, WebhookSender};
 use crate::config::{Config, WebhookSettings};
 use crate::engine::delivery::Retries;
+use crate::http::api::businesses::RefuseReceiver;
 use crate::http::api::webhooks::{HookDoor, body_of};
 use crate::providers::webhook_receiver::{Allowed, HttpReceiver, Reach};
 use crate::store::Store;
@@ -21,6 +22,12 @@ pub(super) fn start(config: &Config, store: Store, telemetry: Telemetry) -> anyh
     let receiver = Rc::new(HttpReceiver::new(reach(webhooks)?, settings.time_limit, HttpReceiver::system_roots()));
     WebhookSender::start(store, receiver, Arc::new(body_of), settings, telemetry);
     Ok(HookDoor { overlap: Duration::from_secs(webhooks.secret_overlap_s.into()) })
+}
+
+/// What says why webhooks may not go to an address.
+pub(super) fn refuse_receiver(config: &Config) -> anyhow::Result<RefuseReceiver> {
+    let reach = reach(&config.webhooks)?;
+    Ok(Arc::new(move |url: &str| reach.admit(url).err().map(|error| error.to_string())))
 }
 
 fn reach(webhooks: &WebhookSettings) -> anyhow::Result<Reach> {
