@@ -4,6 +4,8 @@
 mod http_service;
 #[path = "support/service.rs"]
 mod service;
+#[path = "support/skip.rs"]
+mod skip;
 
 #[path = "outgoing_webhooks/receiver.rs"]
 mod receiver;

@@ -132,3 +132,38 @@ async fn only_its_own_people_see_and_change_a_businesss_webhooks() {
     }
     assert_eq!(api(&service, "GET", "/businesses/Reception/webhook/deliveries?state=lost", None).await.status, 422);
 }
+
+/// What docs/webhooks.md tells receivers to do.
+fn documented() -> &'static str {
+    let page = include_str!("../../docs/webhooks.md");
+    page.split_once("```python\n").unwrap().1.split_once("```").unwrap().0
+}
+
+#[tokio::test]
+async fn the_documented_example_takes_what_is_ours_and_nothing_else() {
+    if std::process::Command::new("python3").arg("--version").output().is_err() {
+        return crate::skip::skipped("the documented check of signatures: python3 is missing");
+    }
+    let (service, receiver) = (service(|_| {}), Receiver::start([]).await);
+    let old = listen_at(&service, &receiver.url).await;
+    let made = api(&service, "POST", "/businesses/Reception/webhook/secret", None).await.json();
+    api(&service, "POST", "/businesses/Reception/webhook/test", None).await;
+    let webhook = receiver.next().await;
+    let says = |secret: &str, header: &str, body: &str| {
+        let script =
+            format!("{}\nimport sys\nprint(is_ours(sys.argv[1], sys.argv[2], sys.argv[3].encode()))", documented());
+        let output =
+            std::process::Command::new("python3").args(["-c", &script, secret, header, body]).output().unwrap();
+        match String::from_utf8(output.stdout).unwrap().trim() {
+            "True" => true,
+            "False" => false,
+            other => panic!("{other}: {}", String::from_utf8_lossy(&output.stderr)),
+        }
+    };
+    let header = webhook.header("Trunkline-Signature");
+    assert!(says(&old, header, &webhook.body) && says(made["secret"].as_str().unwrap(), header, &webhook.body));
+    assert!(!says("whsec_other", header, &webhook.body));
+    assert!(!says(&old, header, &webhook.body.replace("test", "tset")));
+    let (_, signatures) = header.split_once(",").unwrap();
+    assert!(!says(&old, &format!("t=1795521600,{signatures}"), &webhook.body));
+}
