@@ -8,6 +8,7 @@ mod agents;
 mod api;
 mod carrier;
 mod checks;
+mod hooks;
 mod plans;
 mod stop;
 
@@ -294,7 +295,9 @@ impl Parts {
             keeper: desk.keeper,
             businesses: businesses.clone(),
             agents: config.agents(),
+            refuse_receiver: hooks::refuse_receiver(config)?,
         });
+        let hooks = web::Data::new(hooks::start(config, self.store.clone(), telemetry.clone())?);
         let dial_desk =
             web::Data::new(DialDesk { dialler, businesses: businesses.clone(), on_machine: config.calls.on_machine });
         let checks =
@@ -315,6 +318,7 @@ impl Parts {
                 .app_data(checks.clone())
                 .app_data(figures.clone())
                 .app_data(api.clone())
+                .app_data(hooks.clone())
                 .app_data(business_door.clone())
                 .app_data(web::PayloadConfig::new(api.settings.max_body_bytes))
                 .app_data(dial_desk.clone())

@@ -9,6 +9,7 @@ pub mod audio;
 pub mod business;
 pub mod call;
 pub mod capacity;
+pub mod delivery;
 pub mod ids;
 pub mod outbound;
 pub mod prompt;

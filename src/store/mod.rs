@@ -24,6 +24,7 @@ pub mod call_files;
 mod call_list;
 mod claims;
 mod db;
+pub mod deliveries;
 mod duties;
 mod error;
 mod health;

@@ -8,7 +8,7 @@
 //! | `problem` | how it is said that something can't be done |
 //! | `reading` | questions to the database that may take too long |
 //! | `describe`, `viewer` | the OpenAPI document, and a page that shows it |
-//! | `calls`, `businesses`, `tokens` | the things themselves, one file each |
+//! | `calls`, `businesses`, `webhooks`, `tokens` | the things themselves, one file each |
 //!
 //! A new thing is a file with a [`Part`] (its routes, and their description) and a line in [`PARTS`]. Its handlers take a
 //! [`Caller`](caller::Caller), and give a value that can be written as JSON or a [`Problem`]:
@@ -33,6 +33,7 @@ pub mod token_book;
 mod tokens;
 mod value;
 pub mod viewer;
+pub mod webhooks;
 
 use actix::Addr;
 use actix_web::dev::HttpServiceFactory;
@@ -108,7 +109,7 @@ pub struct Part {
 }
 
 /// Every part, in the order of the document.
-const PARTS: &[Part] = &[calls::PART, tokens::PART, businesses::PART, describe::PART];
+const PARTS: &[Part] = &[calls::PART, tokens::PART, businesses::PART, webhooks::PART, describe::PART];
 
 /// Everything under `/api/v1`.
 pub fn scope() -> impl HttpServiceFactory {
