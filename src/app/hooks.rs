@@ -49,3 +49,28 @@ fn settings(webhooks: &WebhookSettings) -> SenderSettings {
         keep: Duration::from_secs(webhooks.keep_s.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ConfigSources, Environment};
+
+    #[test]
+    fn what_the_configuration_takes_as_allowed_can_be_allowed() {
+        for (text, is_taken) in [
+            ("", true),
+            ("10.0.0.0/8, ::1, hooks.internal", true),
+            ("fd00::/8,192.168.1.1,", true),
+            ("10.0.0.0/33", false),
+            ("http://hooks.internal/", false),
+            ("hooks.internal/8", false),
+            ("a b", false),
+        ] {
+            let environment: Environment = [("TRUNKLINE__WEBHOOKS__ALLOW_PRIVATE", text)].into_iter().collect();
+            let loaded = Config::load(&ConfigSources { environment, ..ConfigSources::default() });
+            assert_eq!(loaded.is_ok(), is_taken, "{text}");
+            let webhooks = WebhookSettings { allow_private: text.to_owned(), ..Config::default().webhooks };
+            assert_eq!(reach(&webhooks).is_ok(), is_taken, "{text}");
+        }
+    }
+}
