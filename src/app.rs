@@ -38,6 +38,7 @@ use crate::engine::wire::token::MediaTokens;
 use crate::http::api::Api;
 use crate::http::api::businesses::BusinessDoor;
 use crate::http::api::calls::place::DialDesk;
+use crate::http::api::campaigns::CampaignDesk;
 use crate::http::health::Checks;
 use crate::http::webhooks::Webhooks;
 use crate::providers::voice_agent::local;
@@ -264,6 +265,7 @@ impl Parts {
         let dialler = bench.dialler(rest, &capacity);
         bench.start_resolver(dialler.as_ref(), &beside);
         let is_stopping = Arc::new(AtomicBool::new(false));
+        bench.start_campaigns(dialler.as_ref(), &is_stopping, &beside);
         let overload = Arc::new(Overload::default());
         let webhooks = web::Data::new(Webhooks {
             businesses: businesses.clone(),
@@ -298,6 +300,7 @@ impl Parts {
             refuse_receiver: hooks::refuse_receiver(config)?,
         });
         let hooks = web::Data::new(hooks::start(config, self.store.clone(), telemetry.clone())?);
+        let campaign_desk = web::Data::new(CampaignDesk { settings: config.campaigns.clone() });
         let dial_desk =
             web::Data::new(DialDesk { dialler, businesses: businesses.clone(), on_machine: config.calls.on_machine });
         let checks =
@@ -322,6 +325,7 @@ impl Parts {
                 .app_data(business_door.clone())
                 .app_data(web::PayloadConfig::new(api.settings.max_body_bytes))
                 .app_data(dial_desk.clone())
+                .app_data(campaign_desk.clone())
                 .service(crate::http::only("GET", "/twilio/media").route(web::get().to(twilio_stream::accept)))
                 .configure(crate::http::routes)
         })

@@ -45,6 +45,7 @@ const ENGINE_MAY_IMPORT: &[(&str, &[&str])] = &[
     ("audio", &["time", "ids"]),
     ("business", &["time", "ids"]),
     ("call", &["time", "ids", "audio", "status", "recording", "prompt", "quality"]),
+    ("campaign", &["time", "ids", "business", "outbound", "status"]),
     ("status", &["time", "ids", "audio", "call", "recording", "prompt", "quality"]),
     ("recording", &["time", "ids", "audio", "call", "status", "prompt", "quality"]),
     ("prompt", &["time", "ids", "audio", "business", "call", "status", "recording", "quality"]),

@@ -88,12 +88,23 @@ impl Dialler {
         }
     }
 
+    /// Asks the carrier to place the call of a job whose one right to be dialled the asker has taken, in the database, just
+    /// now. Goes on by itself; what becomes of it is kept with the job. To be called on an arbiter.
+    pub fn place_begun(&self, job: OutboundJob, slot: Slot) {
+        let dialler = self.clone();
+        actix_rt::spawn(async move { dialler.ask(job, slot).await });
+    }
+
     async fn dial(&self, job: OutboundJob, slot: Slot) -> Result<OutboundJob, DialError> {
         let id = job.job.clone();
         let is_ours = self.blocking(move |store| store.begin_dialling(&id, clock::wall_micros())).await?;
-        if !is_ours {
-            return Ok(self.job(&job.job).await?.unwrap_or(job));
+        match is_ours {
+            true => Ok(self.ask(job, slot).await),
+            false => Ok(self.job(&job.job).await?.unwrap_or(job)),
         }
+    }
+
+    async fn ask(&self, job: OutboundJob, slot: Slot) -> OutboundJob {
         let news = match self.settings.carrier.place(&self.new_call(&job)).await {
             Ok(call) => {
                 self.capacity.keep(call.clone(), slot);
@@ -113,11 +124,11 @@ impl Dialler {
         let (id, settled) = (job.job.clone(), news.clone());
         match self.blocking(move |store| store.settle_job(&id, &settled)).await {
             // A webhook may have told more already.
-            Ok(_) => Ok(self.job(&job.job).await.ok().flatten().unwrap_or_else(|| told(job, news))),
+            Ok(_) => self.job(&job.job).await.ok().flatten().unwrap_or_else(|| told(job, news)),
             // It stays `dialling`, of unknown outcome for everybody who reads it, until it is resolved.
             Err(error) => {
                 self.telemetry.record(Event::StatusNotStored { error: &error.to_string() });
-                Ok(told(job, news))
+                told(job, news)
             }
         }
     }

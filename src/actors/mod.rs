@@ -7,6 +7,8 @@
 //! | [`call_status::CallStatusActor`] | one | the `StatusWriter` |
 //! | [`capacity::lease_keeper::LeaseKeeper`] | one | when slots for calls are leased and given back |
 //! | [`dialler::resolver::Resolver`] | one | nothing: it asks the carrier about calls of which it is unknown whether they were placed |
+//! | [`campaign::Campaign`] | one per campaign that this node holds | the campaign's lease, and with it its run and its leads |
+//! | [`campaign::keeper::CampaignKeeper`] | one | nothing: it looks for campaigns that no node holds |
 //! | [`sweeper::Sweeper`] | one | when the carrier was asked about calls that stay open |
 //! | [`business_keeper::BusinessKeeper`] | one | the picture of the businesses from which calls are served, and its writer |
 //! | [`webhook_sender::WebhookSender`] | one | which outgoing webhooks this node is sending |
@@ -18,6 +20,7 @@ pub mod business_keeper;
 pub mod call;
 pub mod call_registry;
 pub mod call_status;
+pub mod campaign;
 pub mod capacity;
 pub mod dialler;
 pub mod lateness;

@@ -1,6 +1,7 @@
 //! What goes on beside calls, on a thread of its own, which carries no audio.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix::{Addr, Arbiter};
@@ -8,6 +9,8 @@ use actix::{Addr, Arbiter};
 use crate::actors::business_keeper::Businesses;
 use crate::actors::call_registry::CallRegistry;
 use crate::actors::call_status::CallStatusActor;
+use crate::actors::campaign::keeper::CampaignKeeper;
+use crate::actors::campaign::{CampaignParts, CampaignTimes};
 use crate::actors::capacity::lease_keeper::LeaseKeeper;
 use crate::actors::capacity::{BusinessLimits, CallLimits, Capacity, Sharing};
 use crate::actors::dialler::resolver::{Patience, Resolver};
@@ -113,6 +116,26 @@ impl Bench<'_> {
         let every = Duration::from_secs(self.config.calls.resolve_after_s.into());
         let patience = Patience { every, give_up: every * 8 };
         Resolver::start(dialler.clone(), Arc::clone(&self.node), patience, &beside.handle());
+    }
+
+    /// Starts running campaigns, if calls can be placed.
+    pub(super) fn start_campaigns(&self, dialler: Option<&Dialler>, is_stopping: &Arc<AtomicBool>, beside: &Arbiter) {
+        let Some(dialler) = dialler else { return };
+        let seconds = |set: u32| Duration::from_secs(set.into());
+        let set = &self.config.campaigns;
+        let parts = CampaignParts {
+            store: self.store.clone(),
+            dialler: dialler.clone(),
+            telemetry: self.telemetry.clone(),
+            node: Arc::clone(&self.node),
+            times: CampaignTimes {
+                lease: seconds(set.lease_s),
+                heartbeat: seconds(set.heartbeat_s),
+                unknown: seconds(set.unknown_s),
+            },
+            is_stopping: Arc::clone(is_stopping),
+        };
+        CampaignKeeper::start(parts, &beside.handle());
     }
 
     /// Starts looking after calls that stay open, if there is a carrier to ask.

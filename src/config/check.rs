@@ -60,6 +60,7 @@ impl Findings<'_> {
             ("silence.retry_after_ms", silence.retry_after_ms, "silence.give_up_after_ms", silence.give_up_after_ms),
             ("endpoint.hangover_ms", endpoint.hangover_ms, "endpoint.max_utterance_ms", endpoint.max_utterance_ms),
             ("playout.preroll_ms", config.playout.preroll_ms, "playout.max_queue_ms", config.playout.max_queue_ms),
+            ("campaigns.heartbeat_s", config.campaigns.heartbeat_s, "campaigns.lease_s", config.campaigns.lease_s),
             (
                 "openai.connect_timeout_ms",
                 config.openai.connect_timeout_ms,
@@ -245,6 +246,7 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
         silence,
         limits,
         calls,
+        campaigns,
         media,
         webhooks,
         ..
@@ -303,6 +305,12 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     range("calls.sweep_every_s", calls.sweep_every_s.into(), 1, 3_600);
     range("calls.ring_s", calls.ring_s.into(), 5, 600);
     range("calls.resolve_after_s", calls.resolve_after_s.into(), 1, 600);
+    range("campaigns.concurrency", campaigns.concurrency.into(), 1, 1_000);
+    range("campaigns.spacing_ms", campaigns.spacing_ms.into(), 0, 3_600_000);
+    range("campaigns.max_leads", campaigns.max_leads.into(), 1, 50_000);
+    range("campaigns.lease_s", campaigns.lease_s.into(), 3, 600);
+    range("campaigns.heartbeat_s", campaigns.heartbeat_s.into(), 1, 200);
+    range("campaigns.unknown_s", campaigns.unknown_s.into(), 30, 86_400);
     range("media.start_timeout_ms", media.start_timeout_ms.into(), 100, 30_000);
     range("media.token_max_age_s", media.token_max_age_s.into(), 10, 3_600);
     range("media.max_message_bytes", media.max_message_bytes as f64, 4_096, 65_536);

@@ -42,9 +42,9 @@ pub use explain::Explained;
 pub use finding::{Finding, Severity, Source};
 pub use load::{ConfigSources, Override};
 pub use settings::{
-    AgentProvider, AgentSettings, ApiSettings, CallsSettings, DatabaseSettings, HttpSettings, JournalSettings,
-    LocalSettings, LocalSpeech, LogFormat, LogLevel, LogSettings, MediaSettings, NoiseReduction, OpenAiAudio,
-    OpenAiSettings, RecordingSettings, SpoolSettings, TwilioSettings, WebhookSettings,
+    AgentProvider, AgentSettings, ApiSettings, CallsSettings, CampaignsSettings, DatabaseSettings, HttpSettings,
+    JournalSettings, LocalSettings, LocalSpeech, LogFormat, LogLevel, LogSettings, MediaSettings, NoiseReduction,
+    OpenAiAudio, OpenAiSettings, RecordingSettings, SpoolSettings, TwilioSettings, WebhookSettings,
 };
 
 /// The shipped defaults, which document every setting.
@@ -83,6 +83,8 @@ pub struct Config {
     pub limits: LimitSettings,
     /// How many calls at once, and what is done about calls besides talking.
     pub calls: CallsSettings,
+    /// Lists of people to be called.
+    pub campaigns: CampaignsSettings,
     /// The media socket.
     pub media: MediaSettings,
     /// What businesses are told of.

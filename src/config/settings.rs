@@ -204,6 +204,23 @@ pub struct CallsSettings {
     pub on_machine: OnMachine,
 }
 
+/// `[campaigns]`: lists of people to be called.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CampaignsSettings {
+    /// How many calls of a campaign at once, unless it says otherwise.
+    pub concurrency: u32,
+    /// From one dialling to the next, unless a campaign says otherwise.
+    pub spacing_ms: u32,
+    /// How many people one campaign may call.
+    pub max_leads: u32,
+    /// How long a node holds a campaign without renewing.
+    pub lease_s: u32,
+    /// How often it renews.
+    pub heartbeat_s: u32,
+    /// After which a lead of unknown outcome is given up.
+    pub unknown_s: u32,
+}
+
 /// `[media]`: the media socket.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MediaSettings {

@@ -123,6 +123,11 @@ twilio_sid!(
     "OB"
 );
 twilio_sid!(
+    /// One campaign: our own name for it, of the same form.
+    CampaignId,
+    "CP"
+);
+twilio_sid!(
     /// One telephone number of an account, as the carrier files it.
     NumberSid,
     "PN"

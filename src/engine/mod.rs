@@ -8,6 +8,7 @@ pub mod admission;
 pub mod audio;
 pub mod business;
 pub mod call;
+pub mod campaign;
 pub mod capacity;
 pub mod delivery;
 pub mod ids;

@@ -83,6 +83,8 @@ macro_rules! words {
     };
 }
 
+pub(super) use words;
+
 words!(OnMachine {
     Ignore => "ignore",
     TalkOn => "talk_on",

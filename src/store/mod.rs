@@ -22,6 +22,7 @@
 pub mod businesses;
 pub mod call_files;
 mod call_list;
+pub mod campaigns;
 mod claims;
 mod db;
 pub mod deliveries;

@@ -178,6 +178,22 @@ impl Store {
     }
 }
 
+/// Keeps a job that whoever has written it down is about to dial: its one right to be dialled is taken.
+pub(super) fn insert_dialling(
+    conn: &mut Conn,
+    job: &JobId,
+    order: &OutboundOrder,
+    at: i64,
+) -> Result<OutboundJob, Fault> {
+    let row = OutboundRow {
+        state: JobState::Dialling.as_str().to_owned(),
+        dialled_at: Some(at),
+        ..OutboundRow::new(job, order, at)?
+    };
+    both!(conn, |c| diesel::insert_into(table::table).values(&row).execute(c))?;
+    row.into_job()
+}
+
 fn by_job(conn: &mut Conn, job: &JobId) -> Result<Option<OutboundJob>, Fault> {
     both!(conn, |c| table::table.find(job.as_str()).select(OutboundRow::as_select()).first(c).optional())?
         .map(OutboundRow::into_job)

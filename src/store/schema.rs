@@ -204,11 +204,54 @@ diesel::table! {
 }
 
 diesel::table! {
+    campaigns (id) {
+        id -> Text,
+        business -> Text,
+        name -> Text,
+        state -> Text,
+        from_number -> Text,
+        concurrency -> BigInt,
+        spacing_ms -> BigInt,
+        windows_json -> Text,
+        time_zone -> Text,
+        context_json -> Text,
+        on_machine -> Text,
+        message -> Nullable<Text>,
+        created_at -> BigInt,
+        started_at -> Nullable<BigInt>,
+        ended_at -> Nullable<BigInt>,
+        last_dial_at -> Nullable<BigInt>,
+        has_work -> Bool,
+        holder -> Nullable<Text>,
+        fence -> BigInt,
+        held_until -> BigInt,
+    }
+}
+
+diesel::table! {
     webhook_secrets (id) {
         id -> Text,
         business -> Text,
         secret -> Text,
         created_at -> BigInt,
         expires_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    leads (campaign, position) {
+        campaign -> Text,
+        position -> BigInt,
+        to_number -> Text,
+        variables_json -> Text,
+        job -> Text,
+        state -> Text,
+        attempts -> BigInt,
+        call_sid -> Nullable<Text>,
+        outcome -> Nullable<Text>,
+        error -> Nullable<Text>,
+        claimed_by -> Nullable<Text>,
+        dialled_at -> Nullable<BigInt>,
+        ended_at -> Nullable<BigInt>,
     }
 }

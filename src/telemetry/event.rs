@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::call::{AgentCounter, AgentLoss, CallStats, FrameDrop, HangupCause};
-use crate::engine::ids::{BusinessId, CallSid};
+use crate::engine::ids::{BusinessId, CallSid, CampaignId};
 
 /// Something worth knowing. No event carries a telephone number, a prompt or words of a conversation.
 #[derive(Clone, Copy, Debug)]
@@ -243,6 +243,27 @@ pub enum Event<'a> {
     CallNotPlaced {
         /// What it said.
         error: &'a str,
+    },
+    /// This node runs a campaign from now on.
+    CampaignTaken {
+        /// Which.
+        campaign: &'a CampaignId,
+        /// Whether it had been run before, here or elsewhere.
+        is_taken_over: bool,
+    },
+    /// This node runs it no more.
+    CampaignLeft {
+        /// Which.
+        campaign: &'a CampaignId,
+        /// `completed`, `paused`, `cancelled`; `stopping` (the service), `lost` (to another node), `failed`.
+        why: &'static str,
+    },
+    /// A lead of a campaign is about to be dialled.
+    LeadDialled,
+    /// A lead of a campaign has been called, or can't be.
+    LeadSettled {
+        /// `completed`, `busy`, `no-answer` …
+        outcome: &'static str,
     },
     /// How many calls are alive and may be.
     Capacity {

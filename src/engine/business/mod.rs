@@ -26,7 +26,7 @@ pub use called_number::CalledNumber;
 pub use check::{FieldFault, LONGEST_PROMPT, is_language_tag};
 pub use directory::Directory;
 pub use edit::{FIELDS, merged};
-pub use time_zone::{TimeZone, UnknownTimeZone};
+pub use time_zone::{Day, TimeZone, UnknownTimeZone};
 pub use variables::{BUILT_IN, is_placeholder};
 
 /// One business.

@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
-use jiff::Timestamp;
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZoneDatabase;
+use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -33,6 +34,38 @@ impl TimeZone {
     pub fn spoken(&self, at: i64) -> String {
         let at = Timestamp::from_microsecond(at).unwrap_or_default();
         at.to_zoned(self.0.clone()).strftime("%A, %-d %B %Y, %H:%M").to_string()
+    }
+}
+
+impl TimeZone {
+    /// The day that a calendar shows there; `None` where no calendar reaches. `at`: microseconds since 1970-01-01 UTC.
+    pub fn day_of(&self, at: i64) -> Option<Day> {
+        let at = Timestamp::from_microsecond(at).ok()?;
+        Some(Day(self.0.to_datetime(at).date()))
+    }
+
+    /// When the clock there shows so many minutes after the midnight with which `day` begins, in microseconds since
+    /// 1970-01-01 UTC: the first time, where it shows them twice; as long after a jump as it would be without, where it skips
+    /// them.
+    pub fn at(&self, day: Day, minutes: u16) -> Option<i64> {
+        let shown = day.0.to_datetime(Time::midnight()).checked_add(i64::from(minutes).minutes()).ok()?;
+        Some(self.0.to_timestamp(shown).ok()?.as_microsecond())
+    }
+}
+
+/// A day of the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Day(Date);
+
+impl Day {
+    /// So many days later.
+    pub fn plus(self, days: i64) -> Option<Self> {
+        self.0.checked_add(days.days()).ok().map(Self)
+    }
+
+    /// 0 is Monday, 6 Sunday.
+    pub fn weekday(self) -> usize {
+        self.0.weekday().to_monday_zero_offset().unsigned_abs().into()
     }
 }
 

@@ -8,7 +8,7 @@
 //! | `problem` | how it is said that something can't be done |
 //! | `reading` | questions to the database that may take too long |
 //! | `describe`, `viewer` | the OpenAPI document, and a page that shows it |
-//! | `calls`, `businesses`, `webhooks`, `tokens` | the things themselves, one file each |
+//! | `calls`, `businesses`, `campaigns`, `webhooks`, `tokens` | the things themselves, one file each |
 //!
 //! A new thing is a file with a [`Part`] (its routes, and their description) and a line in [`PARTS`]. Its handlers take a
 //! [`Caller`](caller::Caller), and give a value that can be written as JSON or a [`Problem`]:
@@ -22,6 +22,7 @@ pub mod body;
 pub mod businesses;
 pub mod caller;
 pub mod calls;
+pub mod campaigns;
 pub mod describe;
 pub mod guard;
 pub mod page;
@@ -109,7 +110,7 @@ pub struct Part {
 }
 
 /// Every part, in the order of the document.
-const PARTS: &[Part] = &[calls::PART, tokens::PART, businesses::PART, webhooks::PART, describe::PART];
+const PARTS: &[Part] = &[calls::PART, tokens::PART, businesses::PART, campaigns::PART, webhooks::PART, describe::PART];
 
 /// Everything under `/api/v1`.
 pub fn scope() -> impl HttpServiceFactory {

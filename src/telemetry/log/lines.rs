@@ -33,6 +33,12 @@ impl Inner {
             Event::SpoolReplayed { records } => {
                 info!(self.log, "spool replayed into the database"; "records" => records);
             }
+            Event::CampaignTaken { campaign, is_taken_over } => {
+                info!(self.log, "campaign runs here"; "campaign" => %campaign, "taken_over" => is_taken_over);
+            }
+            Event::CampaignLeft { campaign, why } => {
+                info!(self.log, "campaign runs here no more"; "campaign" => %campaign, "why" => why);
+            }
             ref other => self.say_fault(other),
         }
     }

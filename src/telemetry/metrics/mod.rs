@@ -61,6 +61,11 @@ pub(super) struct Metrics {
     carrier_failures: IntCounter,
     calls_swept: ByWord,
     capacity: Capacity,
+    campaigns_live: IntGauge,
+    campaign_takeovers: IntCounter,
+    campaigns_left: ByWord,
+    leads_dialled: IntCounter,
+    leads_settled: ByWord,
     prompt_cache_hits: IntCounter,
     prompt_cache_misses: IntCounter,
     prompts_missing: ByWord,
@@ -199,6 +204,14 @@ impl Metrics {
                 "Calls that stayed open for too long, by what the carrier said of them.",
             ),
             capacity: Capacity::new(&r),
+            campaigns_live: r.gauge("campaigns_live", "Campaigns that this node runs."),
+            campaign_takeovers: r.counter(
+                "campaign_takeovers_total",
+                "Times that this node went on with a campaign that had been run before.",
+            ),
+            campaigns_left: r.by_word("campaigns_left_total", "why", "Campaigns that this node runs no more, by why."),
+            leads_dialled: r.counter("leads_dialled_total", "Leads of campaigns that the carrier was asked to call."),
+            leads_settled: r.by_word("leads_settled_total", "outcome", "Leads of campaigns, by how their call ended."),
             prompt_cache_hits: r.counter(
                 "prompt_cache_hits_total",
                 "Prompts of calls whose common part was kept from an earlier call.",
@@ -311,6 +324,16 @@ impl Metrics {
                     gauge.set(figure.into());
                 }
             }
+            Event::CampaignTaken { is_taken_over, .. } => {
+                self.campaigns_live.inc();
+                self.campaign_takeovers.inc_by(is_taken_over.into());
+            }
+            Event::CampaignLeft { why, .. } => {
+                self.campaigns_live.dec();
+                self.campaigns_left.of(why).inc();
+            }
+            Event::LeadDialled => self.leads_dialled.inc(),
+            Event::LeadSettled { outcome } => self.leads_settled.of(outcome).inc(),
             Event::CallSwept { result } => self.calls_swept.of(result).inc(),
             Event::PromptBuilt { was_kept: true } => self.prompt_cache_hits.inc(),
             Event::PromptBuilt { was_kept: false } => self.prompt_cache_misses.inc(),

@@ -24,7 +24,7 @@ use crate::http::api::problem::{FieldError, Problem};
 use crate::http::api::value::{BusinessName, Moment, Number};
 
 /// The longest message for a machine, in characters: a minute of speech.
-const LONGEST_MESSAGE: usize = 1_000;
+pub(in crate::http::api) const LONGEST_MESSAGE: usize = 1_000;
 /// The most that the agent is told of one call, in entries.
 const MOST_CONTEXT: usize = 20;
 /// The longest name of an entry, in characters.
@@ -256,7 +256,10 @@ fn order(asked: NewCallJson, business: &Business, usual: OnMachine) -> Result<Ou
 }
 
 /// The number that the call shows. A business that answers every number may show any; the carrier knows which are ours.
-fn number_to_show(asked: Option<Number>, business: &Business) -> Result<PhoneNumber, &'static str> {
+pub(in crate::http::api) fn number_to_show(
+    asked: Option<Number>,
+    business: &Business,
+) -> Result<PhoneNumber, &'static str> {
     let answers_all = business.profile.numbers.contains(&CalledNumber::Any);
     match asked {
         None => business.profile.own_numbers().next().cloned().ok_or("the business has no number; give one to show"),
@@ -265,11 +268,15 @@ fn number_to_show(asked: Option<Number>, business: &Business) -> Result<PhoneNum
     }
 }
 
-fn new_id() -> Result<JobId, Problem> {
+/// 32 hexadecimal digits that nobody has had.
+pub(in crate::http::api) fn random_hex() -> Result<String, Problem> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|error| Problem::internal(error.to_string()))?;
-    let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("OB{hex}").parse().map_err(|_| Problem::internal("an id that is none"))
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+pub(in crate::http::api) fn new_id() -> Result<JobId, Problem> {
+    format!("OB{}", random_hex()?).parse().map_err(|_| Problem::internal("an id that is none"))
 }
 
 fn text() -> ObjectBuilder {
@@ -281,11 +288,11 @@ fn text_or_null() -> ObjectBuilder {
     text().schema_type(SchemaType::from_iter([Type::String, Type::Null]))
 }
 
-fn number_or_null_schema() -> Object {
+pub(in crate::http::api) fn number_or_null_schema() -> Object {
     text_or_null().pattern(Some("^\\+[1-9][0-9]{1,14}$")).build()
 }
 
-fn context_schema() -> Object {
+pub(in crate::http::api) fn context_schema() -> Object {
     let value = text().max_length(Some(LONGEST_VALUE));
     ObjectBuilder::new()
         .schema_type(Type::Object)
@@ -295,7 +302,7 @@ fn context_schema() -> Object {
         .build()
 }
 
-fn on_machine_schema() -> Object {
+pub(in crate::http::api) fn on_machine_schema() -> Object {
     text_or_null().enum_values(Some(OnMachine::ALL.iter().map(|value| Some(value.as_str())).chain([None]))).build()
 }
 
@@ -303,7 +310,7 @@ fn state_schema() -> Object {
     text().enum_values(Some(JobState::ALL.iter().map(|value| value.as_str()))).build()
 }
 
-fn message_schema() -> Object {
+pub(in crate::http::api) fn message_schema() -> Object {
     text_or_null().min_length(Some(1)).max_length(Some(LONGEST_MESSAGE)).build()
 }
 
@@ -315,6 +322,6 @@ fn job_schema() -> Object {
     text().pattern(Some("^OB[0-9a-fA-F]{32}$")).build()
 }
 
-fn call_sid_or_null_schema() -> Object {
+pub(in crate::http::api) fn call_sid_or_null_schema() -> Object {
     text_or_null().pattern(Some("^CA[0-9a-fA-F]{32}$")).build()
 }
