@@ -8,14 +8,15 @@ mod agents;
 mod api;
 mod carrier;
 mod checks;
+mod hooks;
 mod plans;
+mod stop;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use actix::{Addr, System};
@@ -26,15 +27,12 @@ use anyhow::{Context, anyhow};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::actors::business_keeper::{BusinessKeeper, Businesses};
-use crate::actors::call_registry::{CallRegistry, Drain, EndAll, LiveCalls, OpenEnds};
+use crate::actors::call_registry::CallRegistry;
 use crate::actors::call_status::{CallStatusActor, CallStatusSettings, observe_store};
 use crate::actors::lateness::{self, Overload};
-use crate::actors::metered;
 use crate::actors::prompts::Prompts;
-use crate::clock;
 use crate::config::Config;
 use crate::engine::audio::Hz8k;
-use crate::engine::call::HangupCause;
 use crate::engine::wire::auth::RequestAuth;
 use crate::engine::wire::token::MediaTokens;
 use crate::http::api::Api;
@@ -50,14 +48,9 @@ use crate::telemetry::{Event, Telemetry};
 use crate::transport::twilio_stream::{self, StreamDoor};
 
 use admin_token::admin_token;
+pub use stop::Hurry;
+use stop::{LAST_WORDS, Stop};
 
-/// How long calls may take to end after they were told to.
-const LAST_WORDS: Duration = Duration::from_secs(2);
-/// How long the carrier may then take to ask how to go on with them and to report their end: as long as a call waits for
-/// that, and a moment for the request that hangs it up otherwise.
-const LAST_QUESTIONS: Duration = Duration::from_secs(8);
-/// How long what was said may take to reach the disk at the end.
-const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 /// A peer that acknowledges nothing for this long is gone: its socket is closed.
 const PEER_GONE_AFTER: Duration = Duration::from_secs(15);
 
@@ -71,14 +64,6 @@ pub struct Server {
     stop: Option<Stop>,
 }
 
-/// What stopping needs.
-struct Stop {
-    thread: JoinHandle<()>,
-    remote: Remote,
-    drain: Duration,
-    telemetry: Telemetry,
-}
-
 /// The service, seen from another thread.
 #[derive(Clone)]
 struct Remote {
@@ -89,21 +74,6 @@ struct Remote {
     is_stopping: Arc<AtomicBool>,
     businesses: Businesses,
     hurry: Hurry,
-}
-
-/// Cuts an orderly stop short, from another thread: no call is waited for any more.
-#[derive(Clone, Default)]
-pub struct Hurry(Arc<AtomicBool>);
-
-impl Hurry {
-    /// From now on.
-    pub fn now(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    fn is_on(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 impl Server {
@@ -191,72 +161,19 @@ impl Server {
     /// Stops in order: no new calls, the live ones may end within `http.drain_ms`, then they are ended; the carrier is told
     /// what it asks about calls that have just ended; then everything that was said is on the disk: whether it is.
     pub fn stop(mut self) -> bool {
-        self.stop.take().is_none_or(|stop| self.stop_now(stop))
+        self.stop.take().is_none_or(|stop| stop.now(&self.store, &self.files))
     }
 
     /// What cuts [`Server::stop`] short: calls are then ended at once, and only the disk is waited for.
     pub fn hurry(&self) -> Hurry {
         self.stop.as_ref().map_or_else(Hurry::default, |stop| stop.remote.hurry.clone())
     }
-
-    fn stop_now(&self, stop: Stop) -> bool {
-        let Stop { thread, remote, drain, telemetry } = stop;
-        telemetry.record(Event::ServiceStopping);
-        remote.is_stopping.store(true, Ordering::Relaxed);
-        let (drained, wait) = mpsc::channel();
-        let last = remote.clone();
-        remote.arbiter.spawn(async move {
-            metered::order(&last.registry, Drain);
-            let (hurried, patient) = (last.hurry.clone(), Hurry::default());
-            wait_for_none(&last.registry, || LiveCalls, drain, &hurried).await;
-            metered::order(&last.registry, EndAll(HangupCause::Draining));
-            wait_for_none(&last.registry, || LiveCalls, LAST_WORDS, &patient).await;
-            wait_for_none(&last.registry, || OpenEnds, LAST_QUESTIONS, &hurried).await;
-            last.handle.stop(true).await;
-            drained.send(()).ok(); // whoever waited is gone: nobody needs to know
-        });
-        wait.recv_timeout(drain + LAST_WORDS * 4 + LAST_QUESTIONS).ok(); // a service that hangs is left behind
-        let saved = [("records", self.store.flush(FLUSH_WITHIN)), ("files", self.files.settle(FLUSH_WITHIN))];
-        for (what, _) in saved.iter().filter(|(_, is_saved)| !is_saved) {
-            telemetry.record(Event::NotAllSaved { what });
-        }
-        if thread.is_finished() || wait_for_thread(&thread) {
-            thread.join().ok(); // a panic of that thread was reported when it happened
-        }
-        saved.iter().all(|(_, is_saved)| *is_saved)
-    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {
-            self.stop_now(stop);
-        }
-    }
-}
-
-/// Whether the thread ends soon.
-fn wait_for_thread(thread: &JoinHandle<()>) -> bool {
-    for _ in 0..100 {
-        if thread.is_finished() {
-            return true;
-        }
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
-    false
-}
-
-/// Until the directory counts none of these, or `limit` is over, or there is a hurry.
-async fn wait_for_none<M>(registry: &Addr<CallRegistry>, how_many: impl Fn() -> M, limit: Duration, hurry: &Hurry)
-where
-    M: actix::Message<Result = usize> + Send + 'static,
-    CallRegistry: actix::Handler<M>,
-{
-    let until = clock::now() + limit;
-    while clock::now() < until && !hurry.is_on() {
-        match metered::ask(registry, how_many(), Duration::from_secs(1)).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => actix_rt::time::sleep(Duration::from_millis(50)).await,
+            stop.now(&self.store, &self.files);
         }
     }
 }
@@ -380,7 +297,9 @@ impl Parts {
             keeper: desk.keeper,
             businesses: businesses.clone(),
             agents: config.agents(),
+            refuse_receiver: hooks::refuse_receiver(config)?,
         });
+        let hooks = web::Data::new(hooks::start(config, self.store.clone(), telemetry.clone())?);
         let campaign_desk = web::Data::new(CampaignDesk { settings: config.campaigns.clone() });
         let dial_desk =
             web::Data::new(DialDesk { dialler, businesses: businesses.clone(), on_machine: config.calls.on_machine });
@@ -402,6 +321,7 @@ impl Parts {
                 .app_data(checks.clone())
                 .app_data(figures.clone())
                 .app_data(api.clone())
+                .app_data(hooks.clone())
                 .app_data(business_door.clone())
                 .app_data(web::PayloadConfig::new(api.settings.max_body_bytes))
                 .app_data(dial_desk.clone())

@@ -51,6 +51,7 @@ const ENGINE_MAY_IMPORT: &[(&str, &[&str])] = &[
     ("prompt", &["time", "ids", "audio", "business", "call", "status", "recording", "quality"]),
     ("quality", &["time", "ids", "audio", "call", "status", "recording", "prompt"]),
     ("capacity", &["time", "ids"]),
+    ("delivery", &["time", "ids"]),
     ("outbound", &["time", "ids"]),
     ("wire", &["time", "ids", "audio", "call", "status", "recording", "prompt", "quality"]),
 ];

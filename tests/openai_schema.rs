@@ -96,8 +96,9 @@ async fn a_long_conversation() -> Vec<SessionLog> {
     // Whichever of the two sessions it was then.
     let deleted = |log: &SessionLog| log.heard_of("conversation.item.delete").len();
     fake.until("two items deleted", |sessions| sessions.iter().map(deleted).sum::<usize>() >= 2).await;
+    // On a slow machine it has a successor of its own by then.
     fake.until("the successor", |sessions| {
-        sessions.len() == 2 && !sessions[1].heard_of("conversation.item.create").is_empty()
+        sessions.iter().skip(1).any(|session| !session.heard_of("conversation.item.create").is_empty())
     })
     .await;
     call.leave(&fake).await;

@@ -11,6 +11,7 @@
 //! | [`campaign::keeper::CampaignKeeper`] | one | nothing: it looks for campaigns that no node holds |
 //! | [`sweeper::Sweeper`] | one | when the carrier was asked about calls that stay open |
 //! | [`business_keeper::BusinessKeeper`] | one | the picture of the businesses from which calls are served, and its writer |
+//! | [`webhook_sender::WebhookSender`] | one | which outgoing webhooks this node is sending |
 //!
 //! All of them run in a [`metered`] context: it counts their mailboxes and catches their panics. [`lateness`] is no
 //! actor: it watches the threads on which calls live.
@@ -26,3 +27,4 @@ pub mod lateness;
 pub mod metered;
 pub mod prompts;
 pub mod sweeper;
+pub mod webhook_sender;

@@ -80,7 +80,8 @@ fn utc() -> TimeZone {
     TimeZone::UTC
 }
 
-fn take_a_message() -> String {
+/// What every business may be told, and no business was told in particular.
+pub(super) fn take_a_message() -> String {
     "Find out what the caller wants, answer what you know, and offer to take a message.".to_owned()
 }
 

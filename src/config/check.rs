@@ -18,6 +18,7 @@ pub(super) fn check(config: &Config, indices: &[usize]) -> Vec<Finding> {
     findings.strangers();
     findings.services();
     findings.admin_token();
+    findings.allowed_receivers();
     findings.businesses(indices);
     findings.list
 }
@@ -183,6 +184,14 @@ impl Findings<'_> {
         }
     }
 
+    /// Who may be told of events though nobody outside could reach them.
+    fn allowed_receivers(&mut self) {
+        for text in self.config.webhooks.allowed().filter(|text| !is_network_or_host(text)) {
+            let remedy = "give networks as in 10.0.0.0/8, addresses and hosts, separated by commas";
+            self.error("webhooks.allow_private", format!("{text:?} is neither a network nor a host"), remedy);
+        }
+    }
+
     fn safe_url(&mut self, path: &str, url: &Url, safe: &str, local: &str) {
         let is_safe = url.scheme() == safe || url.scheme() == local && is_loopback(url);
         if !is_safe || url.host().is_none() {
@@ -239,6 +248,7 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
         calls,
         campaigns,
         media,
+        webhooks,
         ..
     } = config;
     let mut ranges: Vec<(&'static str, f64, f64, f64)> = vec![("http.workers", http.workers as f64, 0.0, 256.0)];
@@ -306,11 +316,33 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     range("media.max_message_bytes", media.max_message_bytes as f64, 4_096, 65_536);
     range("media.idle_timeout_ms", media.idle_timeout_ms.into(), 1_000, 600_000);
     range("media.max_lateness_ms", media.max_lateness_ms.into(), 0, 1_000);
+    range("webhooks.timeout_ms", webhooks.timeout_ms.into(), 100, 60_000);
+    range("webhooks.first_retry_ms", webhooks.first_retry_ms.into(), 100, 3_600_000);
+    range("webhooks.longest_retry_ms", webhooks.longest_retry_ms.into(), 100, 86_400_000);
+    range("webhooks.give_up_after_s", webhooks.give_up_after_s.into(), 1, 2_592_000);
+    range("webhooks.max_in_flight", webhooks.max_in_flight.into(), 1, 1_000);
+    range("webhooks.max_in_flight_per_business", webhooks.max_in_flight_per_business.into(), 1, 1_000);
+    range("webhooks.max_body_bytes", webhooks.max_body_bytes as f64, 4_096, 16_777_216);
+    range("webhooks.secret_overlap_s", webhooks.secret_overlap_s.into(), 0, 2_592_000);
+    range("webhooks.keep_s", webhooks.keep_s.into(), 3_600, 315_360_000);
     ranges
 }
 
 fn is_twilios(token: &str) -> bool {
     token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether it is an address, an address and how many of its bits count, or the name of a host.
+fn is_network_or_host(text: &str) -> bool {
+    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+    match (address.parse::<IpAddr>(), bits) {
+        (Ok(_), None) => true,
+        (Ok(address), Some(bits)) => {
+            bits.parse().is_ok_and(|bits: u8| bits <= if address.is_ipv4() { 32 } else { 128 })
+        }
+        (Err(_), None) => matches!(Host::parse(text), Ok(Host::Domain(_))),
+        (Err(_), Some(_)) => false,
+    }
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -44,7 +44,7 @@ pub use load::{ConfigSources, Override};
 pub use settings::{
     AgentProvider, AgentSettings, ApiSettings, CallsSettings, CampaignsSettings, DatabaseSettings, HttpSettings,
     JournalSettings, LocalSettings, LocalSpeech, LogFormat, LogLevel, LogSettings, MediaSettings, NoiseReduction,
-    OpenAiAudio, OpenAiSettings, RecordingSettings, SpoolSettings, TwilioSettings,
+    OpenAiAudio, OpenAiSettings, RecordingSettings, SpoolSettings, TwilioSettings, WebhookSettings,
 };
 
 /// The shipped defaults, which document every setting.
@@ -87,6 +87,8 @@ pub struct Config {
     pub campaigns: CampaignsSettings,
     /// The media socket.
     pub media: MediaSettings,
+    /// What businesses are told of.
+    pub webhooks: WebhookSettings,
     /// WAV files of calls.
     pub recording: RecordingSettings,
     /// Journals of calls.

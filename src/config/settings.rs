@@ -236,6 +236,38 @@ pub struct MediaSettings {
     pub max_lateness_ms: u32,
 }
 
+/// `[webhooks]`: what businesses are told of.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WebhookSettings {
+    /// What is not public and may be reached: networks, addresses and hosts, separated by commas.
+    pub allow_private: String,
+    /// For a receiver to answer.
+    pub timeout_ms: u32,
+    /// After the first try that failed.
+    pub first_retry_ms: u32,
+    /// At most.
+    pub longest_retry_ms: u32,
+    /// After the first try.
+    pub give_up_after_s: u32,
+    /// At once, on this node.
+    pub max_in_flight: u32,
+    /// … of one business.
+    pub max_in_flight_per_business: u32,
+    /// Of a webhook.
+    pub max_body_bytes: usize,
+    /// For a secret to sign beside the one that replaces it.
+    pub secret_overlap_s: u32,
+    /// For what is settled to be seen.
+    pub keep_s: u32,
+}
+
+impl WebhookSettings {
+    /// What may be reached though it is not public, one by one.
+    pub fn allowed(&self) -> impl Iterator<Item = &str> {
+        self.allow_private.split(',').map(str::trim).filter(|text| !text.is_empty())
+    }
+}
+
 /// `[recording]`: WAV files of calls.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RecordingSettings {

@@ -1,6 +1,7 @@
 //! What the built-in receptionist won't do, though the configuration asks for it: it needs a program to speak words of
 //! yours, and it reads no prompt.
 
+use super::business::take_a_message;
 use super::environment::Environment;
 use super::finding::Finding;
 use super::{AgentProvider, Business, Config, LocalSpeech};
@@ -10,7 +11,9 @@ const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// What callers will not hear. `indices` has the place in the file of each business.
 pub(super) fn check(config: &Config, indices: &[usize], environment: &Environment) -> Vec<Finding> {
-    if config.agent.provider != AgentProvider::Local {
+    let is_usual = config.agent.provider == AgentProvider::Local;
+    let is_receptionist = |business: &Business| business.agent.as_deref().map_or(is_usual, |agent| agent == "local");
+    if !is_usual && !config.business.iter().any(is_receptionist) {
         return Vec::new();
     }
     let path = environment.get("PATH").unwrap_or(USUAL_PATH);
@@ -31,14 +34,14 @@ pub(super) fn check(config: &Config, indices: &[usize], environment: &Environmen
         let problem = format!("is {program}, which is not installed: callers hear the built-in recordings");
         warn("local.speech", problem, "install the program where PATH finds it, or choose another local.speech");
     }
-    for (place, business) in indices.iter().zip(&config.business) {
+    for (place, business) in indices.iter().zip(&config.business).filter(|(_, business)| is_receptionist(business)) {
         if business.greeting.is_some() && !may_speak(config.local.speech, business, has_model, &is_installed) {
             let problem = "is spoken by no program: callers hear the built-in greeting instead".to_owned();
             let remedy = "install espeak-ng (or flite for English, or piper with a local.piper_model), with local.speech \
                           at auto, or leave the greeting out";
             warn(&format!("business[{place}].greeting"), problem, remedy);
         }
-        if !business.prompt.trim().is_empty() {
+        if !business.prompt.trim().is_empty() && business.prompt != take_a_message() {
             let problem = "is not read by the built-in receptionist".to_owned();
             warn(&format!("business[{place}].prompt"), problem, "set agent.provider to \"openai\", or leave it out");
         }

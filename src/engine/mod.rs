@@ -10,6 +10,7 @@ pub mod business;
 pub mod call;
 pub mod campaign;
 pub mod capacity;
+pub mod delivery;
 pub mod ids;
 pub mod outbound;
 pub mod prompt;

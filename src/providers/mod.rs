@@ -3,3 +3,4 @@
 
 pub mod carrier;
 pub mod voice_agent;
+pub mod webhook_receiver;

@@ -14,7 +14,7 @@ use super::error::{Fault, StoreError};
 use super::link::Link;
 use super::migrate::migrate;
 use super::record::Record;
-use super::schema::{call_ends, call_events, calls, media_claims, status_events, turns};
+use super::schema::{call_ends, call_events, calls, media_claims, status_events, turns, webhook_deliveries};
 use super::settings::StoreEvent;
 use super::shared::{Shared, Wake};
 use super::target::ConnectFault;
@@ -151,7 +151,7 @@ impl Keeper {
     }
 
     /// Whether every table of calls could be written to now: a server that only answers (it is read-only, or somebody
-    /// holds a table's lock) is of no use. No row has an empty call sid.
+    /// holds a table's lock) is of no use. No row has an empty call sid or id.
     fn probe(&mut self) -> Result<(), Fault> {
         self.link.run_anyway(|conn| {
             both!(conn, |c| {
@@ -161,6 +161,7 @@ impl Keeper {
                 diesel::delete(call_events::table.filter(call_events::call_sid.eq(""))).execute(c)?;
                 diesel::delete(call_ends::table.filter(call_ends::call_sid.eq(""))).execute(c)?;
                 diesel::delete(media_claims::table.filter(media_claims::call_sid.eq(""))).execute(c)?;
+                diesel::delete(webhook_deliveries::table.filter(webhook_deliveries::id.eq(""))).execute(c)?;
             });
             Ok(())
         })

@@ -25,6 +25,7 @@ mod call_list;
 pub mod campaigns;
 mod claims;
 mod db;
+pub mod deliveries;
 mod duties;
 mod error;
 mod health;

@@ -186,6 +186,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    webhook_deliveries (id) {
+        id -> Text,
+        business -> Text,
+        kind -> Text,
+        subject -> Text,
+        body_json -> Nullable<Text>,
+        state -> Text,
+        tries -> BigInt,
+        next_try_at -> BigInt,
+        first_try_at -> Nullable<BigInt>,
+        last_status -> Nullable<BigInt>,
+        last_error -> Nullable<Text>,
+        created_at -> BigInt,
+        settled_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     campaigns (id) {
         id -> Text,
         business -> Text,
@@ -207,6 +225,16 @@ diesel::table! {
         holder -> Nullable<Text>,
         fence -> BigInt,
         held_until -> BigInt,
+    }
+}
+
+diesel::table! {
+    webhook_secrets (id) {
+        id -> Text,
+        business -> Text,
+        secret -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::engine::ids::CallSid;
 use crate::engine::status::{CallRow, CallStatus, StatusChange, fold};
 
 use super::db::{Conn, both};
+use super::deliveries::{completed, tell};
 use super::error::Fault;
 use super::record::{MediaClaim, Record};
 use super::rows::{CallEndRow, CallEventRow, CallsRow, MediaClaimRow, StatusEventRow, TurnRow};
@@ -97,6 +98,7 @@ pub(super) fn merge_statuses(conn: &mut Conn, changes: &[&StatusChange]) -> Resu
             both!(&mut *conn, |c| diesel::update(calls::table.find(sid)).set(&row).execute(c))?;
         }
     }
+    tell(conn, &completed(&before, &after))?;
     let history = changes.iter().map(|change| StatusEventRow::new(change)).collect::<Result<Vec<_>, _>>()?;
     insert_missing!(conn, status_events::table, history);
     Ok(stored)

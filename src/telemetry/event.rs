@@ -201,6 +201,37 @@ pub enum Event<'a> {
         /// What the store said.
         error: &'a str,
     },
+    /// A receiver took an outgoing webhook.
+    WebhookDelivered {
+        /// `call.completed` …
+        kind: &'static str,
+        /// From the first byte sent to the answer.
+        took: Duration,
+    },
+    /// A try of an outgoing webhook failed; there will be others, or not.
+    WebhookFailed {
+        /// What was wrong, from a small fixed set.
+        why: &'static str,
+    },
+    /// An outgoing webhook is tried no more, and nobody took it.
+    WebhookGivenUp {
+        /// Whom it was for.
+        business: &'a BusinessId,
+        /// The event's name.
+        event: &'a str,
+        /// What was wrong last.
+        error: &'a str,
+    },
+    /// So many outgoing webhooks wait to be sent, on all nodes.
+    WebhooksWaiting {
+        /// How many.
+        count: i64,
+    },
+    /// The table of outgoing webhooks can't be used, though the database answers.
+    WebhooksNotRead {
+        /// What the store said.
+        error: &'a str,
+    },
     /// The carrier's REST interface did not do what it was asked.
     CarrierFailed {
         /// Which call.

@@ -184,13 +184,13 @@ impl Faults {
     /// Only the form; where it leads is checked when something is sent there.
     fn webhook(&mut self, url: Option<&str>) {
         let Some(url) = url else { return };
-        let rest = url.strip_prefix("https://").unwrap_or_default();
+        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let is_plain = url.len() <= LONGEST_URL && url.bytes().all(|byte| byte.is_ascii_graphic());
         if host.is_empty() || host.contains('@') || rest.contains('#') || !is_plain {
             let remedy =
                 "give an address as in https://example.com/calls, without a user and without #, or leave it out";
-            self.add("webhook_url", "is no https address", remedy);
+            self.add("webhook_url", "is no web address", remedy);
         }
     }
 }
@@ -246,7 +246,7 @@ mod tests {
         assert_eq!(fields(|p| p.prompts.inbound = Some("{{street}}, {{street}}".to_owned())), ["prompts.inbound"]);
         assert_eq!(fields(|p| p.limits = CallLimits { calls: Some(0), outbound: None }), ["limits.calls"]);
         assert_eq!(fields(|p| p.limits = CallLimits { calls: Some(3), outbound: Some(4) }), ["limits.outbound"]);
-        for url in ["http://example.com", "https://", "https://a@b/", "https://a b", "https://a/#b", "ftp://a"] {
+        for url in ["http://", "https://", "https://a@b/", "https://a b", "https://a/#b", "ftp://a"] {
             assert_eq!(fields(|p| p.webhook_url = Some(url.to_owned())), ["webhook_url"], "{url}");
         }
     }

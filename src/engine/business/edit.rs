@@ -307,7 +307,7 @@ mod tests {
             "nmae": "x", "name": 7, "numbers": ["+15005550006", "12", 5], "greeting": [], "agent": "hal",
             "prompts": { "inbound": "{{street}}", "sms": "x" }, "variables": { "a": null, "B": "x", "c": "None" },
             "limits": { "calls": -1, "x": 1, "outbound": 1.5 }, "time_zone": "Mars", "transfer_to": "5", "language": null,
-            "webhook_url": "http://x",
+            "webhook_url": "ftp://x",
         });
         let mut told = laid(wrong).unwrap_err();
         told.sort();

@@ -6,6 +6,7 @@
 mod json;
 mod preview;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
@@ -45,7 +46,12 @@ pub struct BusinessDoor {
     pub businesses: Businesses,
     /// The names of the voice agents that a business may ask for.
     pub agents: Vec<&'static str>,
+    /// Why webhooks may not go to an address, as far as can be seen from it.
+    pub refuse_receiver: RefuseReceiver,
 }
+
+/// Why webhooks may not go to an address; `None`: they may, as far as can be seen from it.
+pub type RefuseReceiver = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 fn routes(config: &mut ServiceConfig) {
     config
@@ -102,7 +108,7 @@ async fn create(
 ) -> Result<impl Responder, Problem> {
     caller.must_be_admin()?;
     let id = new_id()?;
-    let profile = merged(&Profile::named(""), &document, &door.agents).map_err(refused)?;
+    let profile = door.merged(&Profile::named(""), &document).map_err(refused)?;
     let made =
         door.edit(&caller, Edit::Create(id.clone(), profile.clone())).await.map_err(|error| said(error, &profile))?;
     let location = format!("/api/v1/businesses/{id}");
@@ -150,7 +156,7 @@ async fn update(
     {
         return Err(Problem::forbidden(format!("changing {field} needs a token of scope admin")));
     }
-    let laid = merged(&stored.business.profile, &document, &door.agents);
+    let laid = door.merged(&stored.business.profile, &document);
     let (profile, version) = match (laid, version) {
         (Ok(profile), Some(version)) => (profile, version),
         (laid, version) => {
@@ -223,6 +229,25 @@ async fn visible(caller: &Caller, path: &web::Path<String>, api: &Api) -> Result
 }
 
 impl BusinessDoor {
+    /// The profile with the document laid over it, or all that is wrong with that.
+    fn merged(&self, profile: &Profile, document: &Map<String, Value>) -> Result<Profile, Vec<FieldFault>> {
+        let laid = merged(profile, document, &self.agents);
+        let url = document.get("webhook_url").and_then(Value::as_str);
+        let refusal = url.and_then(|url| (self.refuse_receiver)(url)).map(|problem| {
+            FieldFault::new("webhook_url", problem, "give the https address of a public server, or leave it out")
+        });
+        match (laid, refusal) {
+            (laid, None) => laid,
+            (laid, Some(refusal)) => {
+                let mut faults = laid.err().unwrap_or_default();
+                if faults.iter().all(|fault| fault.field != refusal.field) {
+                    faults.push(refusal);
+                }
+                Err(faults)
+            }
+        }
+    }
+
     /// Has an edit made. What takes too long may have been made all the same.
     async fn edit(&self, caller: &Caller, edit: Edit) -> Result<Option<StoredBusiness>, EditError> {
         let edit = EditBusiness { edit, by: caller.token().to_owned() };

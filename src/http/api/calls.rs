@@ -24,6 +24,7 @@ use super::page::{Cursor, Limit, Page};
 use super::problem::Problem;
 use super::value::{BusinessName, Direction, Moment, Number, PageCursor, Status};
 use super::{Api, Part, by_get, get, resource};
+pub(super) use shape::ToldCallJson;
 use shape::{CallJson, CallRecordJson, HangingUpJson, LiveCallsJson};
 
 /// This part of the interface.

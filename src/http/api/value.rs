@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
 use crate::engine::call::{HangupCause, Speaker};
+use crate::engine::delivery::{DeliveryState, EventKind};
 use crate::engine::ids::PhoneNumber;
 use crate::engine::status::{CallDirection, CallStatus};
 
@@ -110,6 +111,12 @@ texts! {
     Cause: one_of(HangupCause::ALL.map(HangupCause::as_str));
     /// Who spoke.
     Side: one_of([Speaker::Caller, Speaker::Agent].map(Speaker::as_str));
+    /// An event's name.
+    EventName: text().pattern(Some("^evt_[0-9a-f]{32}$")).build();
+    /// What a business is told of.
+    Happening: one_of(EventKind::ALL.map(EventKind::as_str));
+    /// What has become of an outgoing webhook.
+    HookState: one_of(DeliveryState::ALL.map(DeliveryState::as_str));
     /// What the carrier was told to do after a call.
     After: one_of(["hang_up", "dial", "apologise"]);
 }

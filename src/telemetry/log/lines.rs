@@ -81,6 +81,10 @@ impl Inner {
                 error!(self.log, "businesses can't be read, calls are served as before";
                 "error" => redact(error), held_back)
             }
+            Event::WebhookGivenUp { business, event, error } => warn!(self.log, "outgoing webhook given up";
+                "business" => %business, "event" => event, "error" => redact(error), held_back),
+            Event::WebhooksNotRead { error } => error!(self.log, "outgoing webhooks can't be read";
+                "error" => redact(error), held_back),
             Event::ApiFailed { request_id, error } => error!(self.log, "request to the interface met a fault";
                 "request_id" => request_id, "error" => redact(error), held_back),
             Event::CallNotPlaced { error } => warn!(self.log, "carrier did not place a call";
@@ -136,6 +140,8 @@ fn fault(event: &Event<'_>) -> Option<(&'static str, &'static str)> {
         Event::CarrierFailed { .. } => Some(("carrier", "")),
         Event::CallNotPlaced { .. } => Some(("call not placed", "")),
         Event::PromptMissing { channel, .. } => Some(("prompt missing", channel)),
+        Event::WebhookGivenUp { .. } => Some(("webhook given up", "")),
+        Event::WebhooksNotRead { .. } => Some(("webhooks not read", "")),
         Event::BusinessesNotRead { .. } => Some(("businesses not read", "")),
         _ => None,
     }

@@ -71,6 +71,12 @@ pub(super) struct Metrics {
     prompts_missing: ByWord,
     businesses: IntGauge,
     businesses_not_read: IntCounter,
+    hooks_delivered: ByWord,
+    hook_duration: Histogram,
+    hooks_failed: ByWord,
+    hooks_given_up: IntCounter,
+    hooks_waiting: IntGauge,
+    hooks_not_read: IntCounter,
     of_calls: OfCalls,
     pub(super) log_lines_dropped: IntCounter,
     pub(super) log_lines_held_back: IntCounter,
@@ -220,6 +226,31 @@ impl Metrics {
             businesses: r.gauge("businesses", "Businesses that calls are served for."),
             businesses_not_read: r
                 .counter("businesses_not_read_total", "Times that the database's businesses could not be read."),
+            hooks_delivered: r.by_word(
+                "outgoing_webhooks_delivered_total",
+                "kind",
+                "Outgoing webhooks that their receivers took, by what they tell.",
+            ),
+            hook_duration: r.histogram(
+                "outgoing_webhook_duration_seconds",
+                "From the first byte of an outgoing webhook to the receiver's 2xx.",
+                WEBHOOK_SECONDS,
+            ),
+            hooks_failed: r.by_word(
+                "outgoing_webhook_failures_total",
+                "why",
+                "Tries of outgoing webhooks that failed, by why.",
+            ),
+            hooks_given_up: r.counter(
+                "outgoing_webhooks_given_up_total",
+                "Outgoing webhooks that nobody took and that are tried no more.",
+            ),
+            hooks_waiting: r
+                .gauge("outgoing_webhooks_waiting", "Outgoing webhooks that wait to be sent, on all nodes."),
+            hooks_not_read: r.counter(
+                "outgoing_webhooks_not_read_total",
+                "Times that the table of outgoing webhooks could not be used, though the database answered.",
+            ),
             of_calls: OfCalls::new(&r),
             log_lines_dropped: r.counter("log_lines_dropped_total", "Log lines for which there was no room."),
             log_lines_held_back: r
@@ -278,6 +309,14 @@ impl Metrics {
             Event::FirstAudio { of, after } => self.first_audio.of(of).observe(after.as_secs_f64()),
             Event::PanicCaught { actor, .. } => self.panics.of(actor).inc(),
             Event::CallFileFailed { kind, .. } => self.call_file_failures.of(kind).inc(),
+            Event::WebhookDelivered { kind, took } => {
+                self.hooks_delivered.of(kind).inc();
+                self.hook_duration.observe(took.as_secs_f64());
+            }
+            Event::WebhookFailed { why } => self.hooks_failed.of(why).inc(),
+            Event::WebhookGivenUp { .. } => self.hooks_given_up.inc(),
+            Event::WebhooksWaiting { count } => self.hooks_waiting.set(count),
+            Event::WebhooksNotRead { .. } => self.hooks_not_read.inc(),
             Event::CarrierFailed { .. } | Event::CallNotPlaced { .. } => self.carrier_failures.inc(),
             Event::Capacity { used, kept, leased, max, businesses_full } => {
                 let Capacity { used: u, kept: k, leased: l, max: m, businesses_full: b } = &self.capacity;

@@ -65,6 +65,33 @@ pub struct CallRecordJson {
     timeline: Vec<TimelineJson>,
 }
 
+/// A call, as a webhook tells of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ToldCall)]
+pub struct ToldCallJson {
+    /// The call.
+    call: CallJson,
+    /// How it ended; `null` of a call that never had a media stream.
+    end: Option<EndJson>,
+    /// What was said, in order.
+    turns: Vec<TurnJson>,
+    /// Whether the turns are too long for a webhook, so that there are none here.
+    turns_left_out: bool,
+}
+
+impl ToldCallJson {
+    /// The call of this record; with its turns, or without.
+    pub fn of(record: &CallRecord, with_turns: bool) -> Self {
+        let turns = record.turns.iter().filter(|_| with_turns);
+        Self {
+            call: record.row.clone().into(),
+            end: record.end.clone().map(Into::into),
+            turns: turns.cloned().map(Into::into).collect(),
+            turns_left_out: !with_turns,
+        }
+    }
+}
+
 /// How a call ended.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CallEnd)]
