@@ -1,18 +1,22 @@
 //! What the node writes that runs a campaign.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use diesel::dsl::count_star;
 use diesel::prelude::*;
+use serde_json::json;
 
 use super::rows::{CampaignRow, LeadRow};
 use super::{Advance, CampaignLease, LeadEnd};
-use crate::engine::campaign::{CampaignState, LeadState, Outcome, Sighting, Standing, follow};
+use crate::engine::campaign::{Campaign, CampaignState, LeadState, Outcome, Sighting, Standing, follow};
+use crate::engine::delivery::EventKind;
 use crate::engine::outbound::{JobState, OutboundJob};
 use crate::engine::status::CallStatus;
 use crate::store::Store;
 use crate::store::db::{Conn, both};
+use crate::store::deliveries::{News, tell};
 use crate::store::error::{Fault, StoreError};
 use crate::store::outbound::insert_dialling;
 use crate::store::rows::parsed;
@@ -81,6 +85,7 @@ impl Store {
                 if state == CampaignState::Running {
                     standing.state = CampaignState::Completed;
                     write_end(conn, lease, standing.state, now)?;
+                    tell_completed(conn, lease, now)?;
                 }
                 give_back(conn, lease, true)?;
             }
@@ -287,6 +292,22 @@ fn write_end(conn: &mut Conn, lease: &CampaignLease, state: CampaignState, now: 
     let end = (campaigns::state.eq(state.as_str()), campaigns::ended_at.eq(now));
     both!(conn, |c| diesel::update(ours(lease)).set(end).execute(c))?;
     Ok(())
+}
+
+/// Notes that the campaign's business is to be told of its end, in the same transaction. The figures change no more.
+fn tell_completed(conn: &mut Conn, lease: &CampaignLease, now: i64) -> Result<(), Fault> {
+    let Campaign { id, order, .. } = &lease.campaign;
+    let outcomes: Vec<(Option<String>, i64)> = both!(&mut *conn, |c| leads::table
+        .filter(leads::campaign.eq(id.as_str()))
+        .group_by(leads::outcome)
+        .select((leads::outcome, count_star()))
+        .load(c))?;
+    let total: i64 = outcomes.iter().map(|(_, count)| count).sum();
+    let outcomes: BTreeMap<String, i64> =
+        outcomes.into_iter().filter_map(|(outcome, count)| Some((outcome?, count))).collect();
+    let body = json!({ "campaign": id.as_str(), "name": order.name, "leads": total, "outcomes": outcomes });
+    let (business, subject) = (order.business.as_str(), id.as_str());
+    tell(conn, &[News { kind: EventKind::CampaignCompleted, business, subject, body: Some(body), at: now }])
 }
 
 /// Nobody holds the campaign any more; `is_over`: nobody has to, unless somebody steers it.
