@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use campaigns::webhook::{OURS, number, status_fields};
 use databases::Database;
-use http_service::{Request, ask};
+use http_service::{Answer, Request, ask};
 use program::{Running, trunkline};
 use serde_json::{Value, json};
 use service::{PUBLIC_URL, ms};
@@ -87,9 +87,21 @@ async fn api(node: SocketAddr, method: &'static str, path: &str, body: Option<Va
         }
         None => request,
     };
-    let answer = ask(node, &request).await;
+    let answer = patiently(node, &request, |status| method == "POST" || status != 503).await;
     assert!(answer.status < 300, "{method} {path}: {answer:?}");
     answer.json()
+}
+
+/// Asks again while the answer is none, as the carrier does and as a 503 says: a database that is busy may be away for a moment.
+async fn patiently(node: SocketAddr, request: &Request, is_answer: impl Fn(u16) -> bool) -> Answer {
+    let deadline = clock::now() + service::PATIENCE;
+    loop {
+        let answer = ask(node, request).await;
+        if is_answer(answer.status) || clock::now() > deadline {
+            return answer;
+        }
+        tokio::time::sleep(ms(200)).await;
+    }
 }
 
 /// How the call to this number ends: different ones, and the same however often it is asked.
@@ -103,7 +115,7 @@ async fn tell(carrier: &TwilioRestFake, call: &PlacedCall, nodes: &[SocketAddr])
     let target = url.split('#').next().unwrap().strip_prefix(PUBLIC_URL).unwrap();
     for (n, status) in ["initiated", "ringing", end_of(call)].into_iter().enumerate() {
         let request = Request::form(target, &status_fields(call, ACCOUNT, status)).signed(TOKEN, PUBLIC_URL);
-        let answer = ask(nodes[n % nodes.len()], &request).await;
+        let answer = patiently(nodes[n % nodes.len()], &request, |status| status == 204).await;
         assert_eq!(answer.status, 204, "{answer:?}");
     }
     carrier.set(&call.sid, |call| end_of(&call.clone()).clone_into(&mut call.status));

@@ -15,7 +15,7 @@ use crate::http::api::calls::place::{
     call_sid_or_null_schema, context_schema, message_schema, number_or_null_schema, on_machine_schema,
 };
 use crate::http::api::page::{Cursor, Limit};
-use crate::http::api::value::{BusinessName, Moment, Number, PageCursor};
+use crate::http::api::value::{BusinessName, Moment, Number, PageCursor, described};
 use crate::store::campaigns::{CampaignPlace, LeadCounts};
 
 /// A campaign that is asked for.
@@ -281,7 +281,7 @@ pub(super) struct AskedCampaigns {
 #[into_params(parameter_in = Query)]
 pub(super) struct AskedLeads {
     /// Those that have come this far, and no farther.
-    #[param(schema_with = lead_state_schema, required = false)]
+    #[param(value_type = Option<HowFar>, inline)]
     pub state: Option<LeadState>,
     /// How many leads a page holds.
     #[serde(default)]
@@ -291,6 +291,11 @@ pub(super) struct AskedLeads {
     #[param(value_type = Option<PageCursor>, inline)]
     pub cursor: Option<Cursor<u32>>,
 }
+
+/// For `value_type` alone: how far a lead has come.
+pub(super) struct HowFar;
+
+described!(HowFar: lead_state_schema());
 
 fn words(all: impl Iterator<Item = &'static str>) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(all))
