@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 
+use super::asked::count_leads;
 use super::rows::{CampaignRow, LeadRow};
 use super::{Advance, CampaignLease, LeadEnd};
 use crate::engine::campaign::{CampaignState, LeadState, Outcome, Sighting, Standing, follow};
+use crate::engine::delivery::EventKind;
 use crate::engine::outbound::{JobState, OutboundJob};
 use crate::engine::status::CallStatus;
 use crate::store::Store;
 use crate::store::db::{Conn, both};
+use crate::store::deliveries::{News, tell};
 use crate::store::error::{Fault, StoreError};
 use crate::store::outbound::insert_dialling;
 use crate::store::rows::parsed;
@@ -81,6 +84,7 @@ impl Store {
                 if state == CampaignState::Running {
                     standing.state = CampaignState::Completed;
                     write_end(conn, lease, standing.state, now)?;
+                    tell_completed(conn, lease, now)?;
                 }
                 give_back(conn, lease, true)?;
             }
@@ -287,6 +291,20 @@ fn write_end(conn: &mut Conn, lease: &CampaignLease, state: CampaignState, now: 
     let end = (campaigns::state.eq(state.as_str()), campaigns::ended_at.eq(now));
     both!(conn, |c| diesel::update(ours(lease)).set(end).execute(c))?;
     Ok(())
+}
+
+/// Notes that the campaign's business is to be told.
+fn tell_completed(conn: &mut Conn, lease: &CampaignLease, now: i64) -> Result<(), Fault> {
+    let campaign = &lease.campaign;
+    let counts = count_leads(conn, &campaign.id)?;
+    let leads: serde_json::Map<String, serde_json::Value> =
+        counts.iter().map(|(state, count)| (state.as_str().to_owned(), (*count).into())).collect();
+    let total: u32 = counts.iter().map(|(_, count)| count).sum();
+    let body = serde_json::json!({
+        "id": campaign.id.as_str(), "name": campaign.order.name, "total": total, "leads": leads,
+    });
+    let (kind, business) = (EventKind::CampaignCompleted, campaign.order.business.as_str());
+    tell(conn, &[News { kind, business, subject: campaign.id.as_str(), body: Some(body), at: now }])
 }
 
 /// Nobody holds the campaign any more; `is_over`: nobody has to, unless somebody steers it.
