@@ -27,6 +27,7 @@ use databases::Database;
 use http_service::Asked as _;
 use serde_json::json;
 use service::ms;
+use trunkline::engine::delivery::EventKind;
 use twilio_rest::Fault;
 
 on_both_databases! {
@@ -38,6 +39,9 @@ on_both_databases! {
 fn everybody_is_called_once_and_never_more_at_a_time_than_was_asked_for(database: Database) {
     let desk = Desk::start(&database, |_| {});
     runtime().block_on(async {
+        // Nothing is sent to it: there is no secret. What is to be told is noted all the same.
+        let listens = json!({ "version": 1, "webhook_url": "https://receiver.example/trunkline" });
+        assert_eq!(desk.api("PATCH", "/businesses/Reception", Some(listens)).await.status, 200);
         let made = desk.make(json!({ "concurrency": 2 }), 7).await;
         assert_eq!((&made["state"], &made["progress"]["total"]), (&json!("running"), &json!(7)));
         let mut told = 0;
@@ -51,6 +55,12 @@ fn everybody_is_called_once_and_never_more_at_a_time_than_was_asked_for(database
         let done = desk.becomes(&made["id"], "completed").await;
         assert_eq!((&done["progress"]["completed"], &done["progress"]["failed"]), (&json!(4), &json!(3)), "{done}");
         assert!(done["ended_at"].is_string());
+        let told = desk.service.store().deliveries(&"Reception".parse().unwrap(), None, None, 50).unwrap();
+        let ended: Vec<_> = told.iter().filter(|told| told.kind == EventKind::CampaignCompleted).collect();
+        let figures = json!({
+            "campaign": made["id"], "name": "Autumn", "leads": 7, "outcomes": { "completed": 4, "no-answer": 3 },
+        });
+        assert_eq!(ended.iter().map(|told| told.body.clone().unwrap()).collect::<Vec<_>>(), [figures]);
         let leads = desk.leads(&made["id"]).await;
         for (n, lead) in leads.iter().enumerate() {
             let call = desk.call_to(lead["number"].as_str().unwrap());

@@ -162,6 +162,6 @@ fn a_business_that_listens_is_told_once_that_its_campaign_is_over(database: Data
     let told = told();
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!((told[0].kind, told[0].subject.as_str()), (EventKind::CampaignCompleted, id().as_str()));
-    let body = json!({ "id": id().as_str(), "name": "Autumn", "total": 2, "leads": { "failed": 2 } });
+    let body = json!({ "campaign": id().as_str(), "name": "Autumn", "leads": 2, "outcomes": { "not-placed": 2 } });
     assert_eq!(told[0].body, Some(body));
 }

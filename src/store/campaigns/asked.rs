@@ -75,7 +75,16 @@ impl Store {
 
     /// How far the leads of a campaign have come.
     pub fn lead_counts(&self, id: &CampaignId) -> Result<LeadCounts, StoreError> {
-        self.ask(|conn| count_leads(conn, id))
+        use diesel::dsl::count_star;
+        self.ask(|conn| {
+            let counts: Vec<(String, i64)> = both!(conn, |c| leads::table
+                .filter(leads::campaign.eq(id.as_str()))
+                .group_by(leads::state)
+                .select((leads::state, count_star()))
+                .load(c))?;
+            let counts = counts.into_iter();
+            counts.map(|(state, n)| Ok((parsed(&state, "leads.state")?, number(n, "leads")?))).collect()
+        })
     }
 
     /// Up to so many leads of a campaign, in the order of the list, behind this position; those in one state, or all.
@@ -131,16 +140,4 @@ fn campaign_of(conn: &mut Conn, id: &CampaignId) -> Result<Option<Campaign>, Fau
     both!(conn, |c| campaigns::table.find(id.as_str()).select(CampaignRow::as_select()).first(c).optional())?
         .map(CampaignRow::into_campaign)
         .transpose()
-}
-
-/// How many leads of a campaign are in each state that any is in.
-pub(super) fn count_leads(conn: &mut Conn, id: &CampaignId) -> Result<LeadCounts, Fault> {
-    use diesel::dsl::count_star;
-    let counts: Vec<(String, i64)> = both!(conn, |c| leads::table
-        .filter(leads::campaign.eq(id.as_str()))
-        .group_by(leads::state)
-        .select((leads::state, count_star()))
-        .load(c))?;
-    let counts = counts.into_iter();
-    counts.map(|(state, n)| Ok((parsed(&state, "leads.state")?, number(n, "leads")?))).collect()
 }

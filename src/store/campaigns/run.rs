@@ -1,15 +1,16 @@
 //! What the node writes that runs a campaign.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use diesel::dsl::count_star;
 use diesel::prelude::*;
+use serde_json::json;
 
-use super::asked::count_leads;
 use super::rows::{CampaignRow, LeadRow};
 use super::{Advance, CampaignLease, LeadEnd};
-use crate::engine::campaign::{CampaignState, LeadState, Outcome, Sighting, Standing, follow};
+use crate::engine::campaign::{Campaign, CampaignState, LeadState, Outcome, Sighting, Standing, follow};
 use crate::engine::delivery::EventKind;
 use crate::engine::outbound::{JobState, OutboundJob};
 use crate::engine::status::CallStatus;
@@ -293,18 +294,20 @@ fn write_end(conn: &mut Conn, lease: &CampaignLease, state: CampaignState, now: 
     Ok(())
 }
 
-/// Notes that the campaign's business is to be told.
+/// Notes that the campaign's business is to be told of its end, in the same transaction. The figures change no more.
 fn tell_completed(conn: &mut Conn, lease: &CampaignLease, now: i64) -> Result<(), Fault> {
-    let campaign = &lease.campaign;
-    let counts = count_leads(conn, &campaign.id)?;
-    let leads: serde_json::Map<String, serde_json::Value> =
-        counts.iter().map(|(state, count)| (state.as_str().to_owned(), (*count).into())).collect();
-    let total: u32 = counts.iter().map(|(_, count)| count).sum();
-    let body = serde_json::json!({
-        "id": campaign.id.as_str(), "name": campaign.order.name, "total": total, "leads": leads,
-    });
-    let (kind, business) = (EventKind::CampaignCompleted, campaign.order.business.as_str());
-    tell(conn, &[News { kind, business, subject: campaign.id.as_str(), body: Some(body), at: now }])
+    let Campaign { id, order, .. } = &lease.campaign;
+    let outcomes: Vec<(Option<String>, i64)> = both!(&mut *conn, |c| leads::table
+        .filter(leads::campaign.eq(id.as_str()))
+        .group_by(leads::outcome)
+        .select((leads::outcome, count_star()))
+        .load(c))?;
+    let total: i64 = outcomes.iter().map(|(_, count)| count).sum();
+    let outcomes: BTreeMap<String, i64> =
+        outcomes.into_iter().filter_map(|(outcome, count)| Some((outcome?, count))).collect();
+    let body = json!({ "campaign": id.as_str(), "name": order.name, "leads": total, "outcomes": outcomes });
+    let (business, subject) = (order.business.as_str(), id.as_str());
+    tell(conn, &[News { kind: EventKind::CampaignCompleted, business, subject, body: Some(body), at: now }])
 }
 
 /// Nobody holds the campaign any more; `is_over`: nobody has to, unless somebody steers it.
