@@ -22,6 +22,9 @@
 //!     call ⇄ providers::voice_agent
 //! ```
 //!
+//! That is a call that comes in. [`actors`] lists everybody else: who keeps businesses and their prompts, counts calls, places
+//! them, runs campaigns, asks about calls whose end nobody told, and tells businesses what happened.
+//!
 //! Layers, bottom-up; each may import only what stands above it in this list:
 //!
 //! * [`engine`]: pure. No clock, socket, file, database, log or actor; everything is `(now, input) → outputs`.

@@ -13,11 +13,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use databases::Database;
+use serde_json::json;
+use trunkline::engine::business::Profile;
 use trunkline::engine::campaign::{
     Campaign, CampaignOrder, CampaignState, Hours, LeadState, NewLead, Outcome, Steering,
 };
+use trunkline::engine::delivery::EventKind;
 use trunkline::engine::ids::{CampaignId, JobId};
 use trunkline::engine::outbound::{JobState, OnMachine};
+use trunkline::store::businesses::Editor;
 use trunkline::store::campaigns::CampaignLease;
 use trunkline::store::{JobNews, Store};
 
@@ -31,6 +35,7 @@ on_both_databases! {
     only_the_node_that_holds_a_campaign_writes
     nodes_that_claim_at_once_dial_nobody_twice
     an_end_is_written_once_and_gives_the_campaign_back
+    a_business_that_listens_is_told_once_that_its_campaign_is_over
 }
 
 fn id() -> CampaignId {
@@ -139,4 +144,24 @@ fn an_end_is_written_once_and_gives_the_campaign_back(database: Database) {
     assert_eq!(store.campaign(&id()).unwrap().unwrap().ended_at, Some(late));
     assert!(take(&store, "b", late + SECOND).is_none(), "there is nothing left to do");
     assert!(!store.steer_campaign(&id(), Steering::Resume, late).unwrap().unwrap().1);
+}
+
+fn a_business_that_listens_is_told_once_that_its_campaign_is_over(database: Database) {
+    let store = with_campaign(&database, 2);
+    let (bakery, url) = ("Bakery".parse().unwrap(), Some("https://bakery.example/hooks".to_owned()));
+    let profile = Profile { webhook_url: url, ..Profile::named("Bakery") };
+    store.business_writer().create(&bakery, &profile, Editor { by: "test", at: 1 }).unwrap();
+    let lease = take(&store, "a", NOW).unwrap();
+    let jobs = [0, 1].map(|_| store.dial_next_lead(&lease, NOW).unwrap().unwrap().job);
+    let told = || store.deliveries(&bakery, None, None, 9).unwrap();
+    for job in &jobs {
+        assert_eq!(told(), [], "it is not over");
+        store.settle_job(job, &JobNews::NotPlaced("the carrier refused".to_owned())).unwrap();
+        store.advance_campaign(&lease, NOW + SECOND, LEASE, PATIENCE).unwrap().unwrap();
+    }
+    let told = told();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((told[0].kind, told[0].subject.as_str()), (EventKind::CampaignCompleted, id().as_str()));
+    let body = json!({ "campaign": id().as_str(), "name": "Autumn", "leads": 2, "outcomes": { "not-placed": 2 } });
+    assert_eq!(told[0].body, Some(body));
 }
