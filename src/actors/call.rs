@@ -277,7 +277,7 @@ impl<R: VadRate> Handler<MarkHeard> for CallActor<R> {
 impl<R: VadRate> Handler<MediaClosed> for CallActor<R> {
     type Result = ();
 
-    /// Only the figures: the line's end says that the caller has left, behind the frames that still wait in it.
+    /// The figures, and how the stream ended; that it did is said by the line's end, behind the frames that still wait in it.
     fn handle(&mut self, closed: MediaClosed, _: &mut Metered<Self>) {
         self.stats.media_faults = closed.faults;
         self.stats.caller_frames += closed.refused_frames;
