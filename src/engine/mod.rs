@@ -14,6 +14,8 @@ pub mod delivery;
 pub mod ids;
 pub mod outbound;
 pub mod prompt;
+pub mod recording;
 pub mod status;
 pub mod time;
+pub mod transcript;
 pub mod wire;

@@ -2,5 +2,8 @@
 #![warn(missing_docs)]
 
 pub mod carrier;
+pub mod recording_source;
+pub mod recording_store;
+pub mod transcriber;
 pub mod voice_agent;
 pub mod webhook_receiver;

@@ -1,0 +1,48 @@
+//! Where recordings are kept: a directory, or an S3-compatible service.
+
+use std::ops::Range;
+use std::path::Path;
+
+use bytes::Bytes;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::LocalBoxStream;
+use thiserror::Error;
+
+/// Keeps files under keys. A key is a relative path of letters, digits, `-`, `_`, `.` and `/`, as in
+/// `2026/11/CA….wav`; it is made here and never by a caller. No method blocks.
+pub trait RecordingStore {
+    /// Moves a complete file of this disk in, whole or not at all; what lay under the key before is replaced.
+    fn put<'a>(&'a self, key: &'a str, file: &'a Path) -> LocalBoxFuture<'a, Result<(), KeepError>>;
+
+    /// Its size in bytes.
+    fn size<'a>(&'a self, key: &'a str) -> LocalBoxFuture<'a, Result<u64, KeepError>>;
+
+    /// A range of its bytes, in pieces, so that an hour of sound needs no more memory than a second.
+    fn read<'a>(&'a self, key: &'a str, bytes: Range<u64>) -> LocalBoxFuture<'a, Result<SoundBytes, KeepError>>;
+
+    /// Copies it to a file of this disk, for a recogniser.
+    fn copy_to<'a>(&'a self, key: &'a str, file: &'a Path) -> LocalBoxFuture<'a, Result<(), KeepError>>;
+
+    /// Deletes it. One that is gone already is no error.
+    fn delete<'a>(&'a self, key: &'a str) -> LocalBoxFuture<'a, Result<(), KeepError>>;
+}
+
+/// The pieces of a file.
+pub type SoundBytes = LocalBoxStream<'static, Result<Bytes, KeepError>>;
+
+/// Why a file can't be kept or read.
+#[derive(Debug, Error)]
+pub enum KeepError {
+    /// There is none under this key.
+    #[error("there is no such recording in the store")]
+    Absent,
+    /// The disk is full, or fails.
+    #[error("the disk: {0}")]
+    Disk(#[from] std::io::Error),
+    /// The service refuses us.
+    #[error("the store refuses us ({0}): check recordings.store_url and its keys")]
+    Refused(u16),
+    /// The service can't be reached, or fails.
+    #[error("the store doesn't answer: {0}")]
+    Away(String),
+}
