@@ -3,6 +3,7 @@
 mod family;
 mod label;
 mod mailbox;
+mod recordings;
 mod thread;
 
 use prometheus::{Histogram, IntCounter, IntGauge, Registry, TextEncoder};
@@ -17,6 +18,7 @@ pub(super) use label::Label;
 use label::{AgentNames, Method, StatusCode, Word};
 pub use mailbox::MailboxMeter;
 use mailbox::Mailboxes;
+use recordings::Recordings;
 pub use thread::ThreadMeter;
 
 /// What [`render`](super::Telemetry::render) gives, as HTTP says it.
@@ -59,6 +61,7 @@ pub(super) struct Metrics {
     panics: ByWord,
     call_file_failures: ByWord,
     carrier_failures: IntCounter,
+    recordings: Recordings,
     calls_swept: ByWord,
     capacity: Capacity,
     campaigns_live: IntGauge,
@@ -203,6 +206,7 @@ impl Metrics {
                 "result",
                 "Calls that stayed open for too long, by what the carrier said of them.",
             ),
+            recordings: Recordings::new(&r),
             capacity: Capacity::new(&r),
             campaigns_live: r.gauge("campaigns_live", "Campaigns that this node runs."),
             campaign_takeovers: r.counter(
@@ -334,6 +338,7 @@ impl Metrics {
             }
             Event::LeadDialled => self.leads_dialled.inc(),
             Event::LeadSettled { outcome } => self.leads_settled.of(outcome).inc(),
+            Event::Recordings(ref event) => self.recordings.count(event),
             Event::CallSwept { result } => self.calls_swept.of(result).inc(),
             Event::PromptBuilt { was_kept: true } => self.prompt_cache_hits.inc(),
             Event::PromptBuilt { was_kept: false } => self.prompt_cache_misses.inc(),
