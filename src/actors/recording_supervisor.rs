@@ -15,6 +15,7 @@
 //! any time, and what it came to is taken once. A node that dies leaves its leases to run out; at its start it takes what is due
 //! like any other. What is done, and by which rules, says [`engine::recording::ledger`](crate::engine::recording::ledger).
 
+mod desk;
 mod setback;
 mod step;
 
@@ -41,6 +42,7 @@ use crate::store::transcripts::{CallSummary, FinalTranscript};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{Event, RecordingsEvent, Telemetry};
 
+pub use desk::RecordingDesk;
 use step::Doing;
 
 /// Every so many looks it is counted what waits.
