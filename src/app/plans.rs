@@ -47,6 +47,7 @@ pub(super) fn plans(makings: Makings) -> MakePlan {
         // and without words of its own.
         let business = businesses.now().get(&admission.business).cloned();
         let business = business.unwrap_or_else(|| Arc::new(Business::nameless(&admission.business)));
+        let policy = business.profile.recording.unwrap_or(config.recording.policy);
         let record = store.turn_writer(admission.call.clone()).inspect_err(|error| {
             telemetry.record(Event::StatusNotStored { error: &error.to_string() });
         });
@@ -67,7 +68,7 @@ pub(super) fn plans(makings: Makings) -> MakePlan {
             record: record.ok(),
             files: FilesOfCall {
                 all: files.clone(),
-                recording: config.recording.enabled.then(|| files.recording(&admission.call)),
+                recording: policy.records_here().then(|| files.recording(&admission.call)),
                 journal: config.journal.enabled.then(|| files.journal(&admission.call)),
             },
             reservation: Some(reservation),

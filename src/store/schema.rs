@@ -108,6 +108,7 @@ diesel::table! {
         time_zone -> Text,
         transfer_to -> Nullable<Text>,
         webhook_url -> Nullable<Text>,
+        recording -> Nullable<Text>,
         seeded -> Bool,
         edited -> Bool,
         created_at -> BigInt,

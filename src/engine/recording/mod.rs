@@ -1,8 +1,10 @@
 //! Recordings of calls: who makes them, what they are called, what their first bytes say they are.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::ids::{CallSid, RecordingSid};
 
@@ -32,6 +34,9 @@ impl RecordingPolicy {
         matches!(self, Self::Own | Self::Both)
     }
 
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Off, Self::Carrier, Self::Own, Self::Both];
+
     /// The word for it, as it is configured and stored.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -40,6 +45,25 @@ impl RecordingPolicy {
             Self::Own => "own",
             Self::Both => "both",
         }
+    }
+}
+
+/// A word that no policy has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("says nothing about who records: give \"off\", \"carrier\", \"own\" or \"both\"")]
+pub struct UnknownPolicy;
+
+impl FromStr for RecordingPolicy {
+    type Err = UnknownPolicy;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPolicy> {
+        Self::ALL.into_iter().find(|policy| policy.as_str() == text).ok_or(UnknownPolicy)
+    }
+}
+
+impl fmt::Display for RecordingPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
