@@ -233,6 +233,17 @@ impl Parts {
 
         let node = plans::node_name();
         let capacity = carrier::capacity(config, &businesses, &self.store, &node, patience);
+        let beside = actix::Arbiter::new();
+        let bench = carrier::Bench {
+            config,
+            store: &self.store,
+            status: &status,
+            registry: &registry,
+            telemetry,
+            node: Arc::clone(&node),
+        };
+        let rest = plans::carrier(config);
+        let recorder = bench.start_recorder(rest.as_ref(), &businesses, &beside);
         let door = web::Data::new(StreamDoor {
             auth: auth.clone(),
             tokens: tokens.clone(),
@@ -252,15 +263,12 @@ impl Parts {
                 store: self.store.clone(),
                 files: self.files.clone(),
                 capacity: capacity.clone(),
+                recorder: recorder.clone(),
                 telemetry: telemetry.clone(),
             }),
             telemetry: telemetry.clone(),
         });
-        let beside = actix::Arbiter::new();
-        let bench =
-            carrier::Bench { config, store: &self.store, status: &status, registry: &registry, telemetry, node };
         bench.start_lease_keeper(&capacity, &beside);
-        let rest = plans::carrier(config);
         bench.start_sweeper(rest.as_ref(), &beside);
         let dialler = bench.dialler(rest, &capacity);
         bench.start_resolver(dialler.as_ref(), &beside);
@@ -277,6 +285,7 @@ impl Parts {
             status_patience: patience + Duration::from_millis(50),
             registry: registry.clone(),
             status: status.clone(),
+            recorder,
             capacity: capacity.clone(),
             dialler: dialler.clone(),
             is_stopping: Arc::clone(&is_stopping),

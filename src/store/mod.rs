@@ -37,6 +37,7 @@ mod migrate;
 mod outbound;
 mod reads;
 mod record;
+mod recording_starts;
 mod rows;
 mod schema;
 mod settings;

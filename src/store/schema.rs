@@ -90,6 +90,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    recording_starts (call_sid) {
+        call_sid -> Text,
+        node -> Text,
+        claimed_at -> BigInt,
+    }
+}
+
+diesel::table! {
     businesses (id) {
         id -> Text,
         version -> BigInt,

@@ -278,6 +278,15 @@ pub enum Event<'a> {
         /// Businesses that can have no further call now.
         businesses_full: u32,
     },
+    /// The carrier was asked to record a call.
+    RecordingAsked {
+        /// Which call.
+        call: &'a CallSid,
+        /// `started`, `over` (the call was) or `failed`.
+        result: &'static str,
+        /// What happened instead; empty if it was started.
+        error: &'a str,
+    },
     /// The carrier was asked about a call that stayed open for too long.
     CallSwept {
         /// `closed`, `open` (it goes on) or `unknown` (to the carrier).

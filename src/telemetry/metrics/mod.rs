@@ -60,6 +60,7 @@ pub(super) struct Metrics {
     call_file_failures: ByWord,
     carrier_failures: IntCounter,
     calls_swept: ByWord,
+    recordings_asked: ByWord,
     capacity: Capacity,
     campaigns_live: IntGauge,
     campaign_takeovers: IntCounter,
@@ -203,6 +204,11 @@ impl Metrics {
                 "result",
                 "Calls that stayed open for too long, by what the carrier said of them.",
             ),
+            recordings_asked: r.by_word(
+                "carrier_recordings_total",
+                "result",
+                "Calls that the carrier was asked to record, by what came of it.",
+            ),
             capacity: Capacity::new(&r),
             campaigns_live: r.gauge("campaigns_live", "Campaigns that this node runs."),
             campaign_takeovers: r.counter(
@@ -334,6 +340,7 @@ impl Metrics {
             }
             Event::LeadDialled => self.leads_dialled.inc(),
             Event::LeadSettled { outcome } => self.leads_settled.of(outcome).inc(),
+            Event::RecordingAsked { result, .. } => self.recordings_asked.of(result).inc(),
             Event::CallSwept { result } => self.calls_swept.of(result).inc(),
             Event::PromptBuilt { was_kept: true } => self.prompt_cache_hits.inc(),
             Event::PromptBuilt { was_kept: false } => self.prompt_cache_misses.inc(),
