@@ -1,12 +1,18 @@
 //! Recordings of calls: who makes them, what they are called, what their first bytes say they are.
 
+mod state;
+
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::ids::{CallSid, RecordingSid};
+use super::ids::{CallSid, IdError, RecordingSid};
+
+pub use state::{MadeBy, RecordingState, Step, UnknownWord};
 
 /// Who records a business's calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +82,39 @@ pub enum RecordingId {
     Own(CallSid),
 }
 
+impl RecordingId {
+    /// Who made it.
+    pub const fn made_by(&self) -> MadeBy {
+        match self {
+            Self::Carrier(_) => MadeBy::Carrier,
+            Self::Own(_) => MadeBy::Own,
+        }
+    }
+
+    /// Where it lies in the store, if it was made at this time, in microseconds since 1970-01-01 UTC.
+    ///
+    /// ```
+    /// use trunkline::engine::recording::{RecordingId, SoundFormat};
+    ///
+    /// let id: RecordingId = "RE0123456789abcdef0123456789abcdef".parse()?;
+    /// let key = id.store_key(1_795_521_600_000_000, SoundFormat::Wav);
+    /// assert_eq!(key, "2026/11/RE0123456789abcdef0123456789abcdef.wav");
+    /// # Ok::<(), trunkline::engine::ids::IdError>(())
+    /// ```
+    pub fn store_key(&self, at: i64, format: SoundFormat) -> String {
+        let made = Timestamp::from_microsecond(at).unwrap_or_default().to_zoned(TimeZone::UTC);
+        format!("{:04}/{:02}/{self}.{}", made.year(), made.month(), format.extension())
+    }
+}
+
+impl FromStr for RecordingId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if text.starts_with("CA") { text.parse().map(Self::Own) } else { text.parse().map(Self::Carrier) }
+    }
+}
+
 impl fmt::Display for RecordingId {
     /// The sid of the recording, or of the call for one that was made here. They begin with different letters.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,5 +149,19 @@ impl SoundFormat {
             Self::Wav => "wav",
             Self::Mp3 => "mp3",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_back_as_it_was_written() {
+        for text in ["RE0123456789abcdef0123456789abcdef", "CA0123456789abcdef0123456789abcdef"] {
+            let id: RecordingId = text.parse().unwrap();
+            assert_eq!((id.to_string().as_str(), id.made_by() == MadeBy::Own), (text, text.starts_with("CA")));
+        }
+        assert!("MZ0123456789abcdef0123456789abcdef".parse::<RecordingId>().is_err());
     }
 }
