@@ -28,5 +28,6 @@ pub mod lateness;
 pub mod metered;
 pub mod prompts;
 pub mod recording_starter;
+pub mod shelf;
 pub mod sweeper;
 pub mod webhook_sender;

@@ -278,6 +278,13 @@ pub enum Event<'a> {
         /// Businesses that can have no further call now.
         businesses_full: u32,
     },
+    /// A recording was being played, and the store stopped giving it.
+    PlaybackBroken {
+        /// Of which call.
+        call: &'a CallSid,
+        /// What the store said.
+        error: &'a str,
+    },
     /// The carrier was asked to record a call.
     RecordingAsked {
         /// Which call.

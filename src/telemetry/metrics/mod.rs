@@ -61,6 +61,7 @@ pub(super) struct Metrics {
     carrier_failures: IntCounter,
     calls_swept: ByWord,
     recordings_asked: ByWord,
+    playbacks_broken: IntCounter,
     capacity: Capacity,
     campaigns_live: IntGauge,
     campaign_takeovers: IntCounter,
@@ -209,6 +210,10 @@ impl Metrics {
                 "result",
                 "Calls that the carrier was asked to record, by what came of it.",
             ),
+            playbacks_broken: r.counter(
+                "recording_playbacks_broken_total",
+                "Recordings that stopped in the middle, for the store gave no more.",
+            ),
             capacity: Capacity::new(&r),
             campaigns_live: r.gauge("campaigns_live", "Campaigns that this node runs."),
             campaign_takeovers: r.counter(
@@ -340,6 +345,7 @@ impl Metrics {
             }
             Event::LeadDialled => self.leads_dialled.inc(),
             Event::LeadSettled { outcome } => self.leads_settled.of(outcome).inc(),
+            Event::PlaybackBroken { .. } => self.playbacks_broken.inc(),
             Event::RecordingAsked { result, .. } => self.recordings_asked.of(result).inc(),
             Event::CallSwept { result } => self.calls_swept.of(result).inc(),
             Event::PromptBuilt { was_kept: true } => self.prompt_cache_hits.inc(),
