@@ -304,6 +304,7 @@ diesel::table! {
         over_at -> Nullable<BigInt>,
         created_at -> BigInt,
         settled_at -> Nullable<BigInt>,
+        told_at -> Nullable<BigInt>,
     }
 }
 

@@ -25,7 +25,8 @@ CREATE INDEX recordings_by_business ON recordings (business, state, fetched_at);
 
 -- What is to be done about the recordings and the words of a call: one row from the first that is heard of them. A node
 -- holds it until lease_until while it tries; fence grows each time that a node takes it, and what is said under an older one is not
--- taken. tries and takeovers count for the present step.
+-- taken. tries and takeovers count for the present step. settled_at: when nothing was left to do for the first time; told_at: when
+-- the business was told of the words.
 CREATE TABLE recording_work (
     call_sid    TEXT    NOT NULL PRIMARY KEY,
     business    TEXT,
@@ -41,7 +42,8 @@ CREATE TABLE recording_work (
     reason      TEXT,
     over_at     BIGINT,
     created_at  BIGINT  NOT NULL,
-    settled_at  BIGINT
+    settled_at  BIGINT,
+    told_at     BIGINT
 );
 CREATE INDEX recording_work_due ON recording_work (state, next_at);
 

@@ -1,5 +1,7 @@
 //! Recordings of calls: who makes them, what they are called, what their first bytes say they are.
 
+pub mod ledger;
+mod policy;
 mod state;
 
 use std::fmt;
@@ -12,6 +14,7 @@ use thiserror::Error;
 
 use super::ids::{CallSid, IdError, RecordingSid};
 
+pub use policy::{Choice, choose};
 pub use state::{MadeBy, RecordingState, Step, UnknownWord};
 
 /// Who records a business's calls.
@@ -74,7 +77,8 @@ impl fmt::Display for RecordingPolicy {
 }
 
 /// One recording of a call: the carrier's, by its sid, or the one that was made here, of which a call has one at most.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum RecordingId {
     /// Made by the carrier.
     Carrier(RecordingSid),
@@ -112,6 +116,20 @@ impl FromStr for RecordingId {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         if text.starts_with("CA") { text.parse().map(Self::Own) } else { text.parse().map(Self::Carrier) }
+    }
+}
+
+impl TryFrom<String> for RecordingId {
+    type Error = IdError;
+
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<RecordingId> for String {
+    fn from(id: RecordingId) -> Self {
+        id.to_string()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A word that is none of those expected.
@@ -22,6 +23,20 @@ macro_rules! words {
                 match self {
                     $(Self::$value => $word),+
                 }
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(value: $type) -> Self {
+                value.as_str().to_owned()
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = UnknownWord;
+
+            fn try_from(text: String) -> Result<Self, UnknownWord> {
+                text.parse()
             }
         }
 
@@ -53,7 +68,8 @@ pub enum MadeBy {
 words!(MadeBy { Carrier = "carrier", Own = "own" });
 
 /// How far a recording has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum RecordingState {
     /// The carrier was asked for it and hasn't said yet that it is complete.
     Started,

@@ -3,13 +3,28 @@
 //! | file | what it is |
 //! |---|---|
 //! | `rows` | the table |
+//! | `entry` | what is to be done about a call, as the ledger knows it |
+//! | `news` | what is heard, by whomever |
+//! | `work` | what a node does that holds an entry: takes it, prolongs its lease, says what came of it |
+//! | `finish` | what that changes: recordings, words, summaries |
 //! | `read` | questions |
 
+mod entry;
+mod finish;
+mod news;
 mod read;
 mod rows;
+mod work;
+
+use serde::{Deserialize, Serialize};
 
 use crate::engine::ids::{BusinessId, CallSid};
 use crate::engine::recording::{RecordingId, RecordingState};
+
+pub use finish::{Finished, WorkAnswer};
+pub use news::{Heard, RecordingReport};
+pub(super) use news::{hear_of_ends, hear_report};
+pub use work::{Lease, Room, WorkPlace};
 
 /// A recording of a call. Times are microseconds since 1970-01-01 UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +58,7 @@ pub struct Recording {
 }
 
 /// A file in the store of recordings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptFile {
     /// Under which it is kept.
     pub key: String,

@@ -5,10 +5,31 @@ use diesel::prelude::*;
 use crate::engine::ids::CallSid;
 use crate::engine::recording::{RecordingId, RecordingState};
 
-use super::{KeptFile, Recording};
+use super::{KeptFile, Recording, RecordingReport};
 use crate::store::error::Fault;
-use crate::store::rows::{number, parsed};
+use crate::store::rows::{number, parsed, storable};
 use crate::store::schema::recordings;
+
+/// What a carrier says of a recording that was known before.
+#[derive(AsChangeset)]
+#[diesel(table_name = recordings)]
+pub(super) struct ToldLater {
+    url: Option<String>,
+    length_ms: Option<i64>,
+    channels: Option<i64>,
+    error: Option<String>,
+}
+
+impl From<&RecordingReport> for ToldLater {
+    fn from(report: &RecordingReport) -> Self {
+        Self {
+            url: report.url.as_deref().map(storable),
+            length_ms: report.length_ms.map(Into::into),
+            channels: report.channels.map(Into::into),
+            error: report.error.as_deref().map(storable),
+        }
+    }
+}
 
 /// One row of `recordings`.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
@@ -28,7 +49,7 @@ pub(super) struct RecordingRow {
     channels: Option<i64>,
     error: Option<String>,
     pub created_at: i64,
-    fetched_at: Option<i64>,
+    pub fetched_at: Option<i64>,
     read_at: Option<i64>,
     deleted_at: Option<i64>,
 }
@@ -54,6 +75,20 @@ impl RecordingRow {
             fetched_at: None,
             read_at: None,
             deleted_at: None,
+        }
+    }
+
+    /// Takes in what is told of it.
+    pub fn told(&mut self, report: &RecordingReport) {
+        self.url = report.url.as_deref().map(storable);
+        self.length_ms = report.length_ms.map(Into::into);
+        self.channels = report.channels.map(Into::into);
+        self.error = report.error.as_deref().map(storable);
+        if let Some(file) = &report.file {
+            self.store_key = Some(storable(&file.key));
+            self.content_type = Some(storable(&file.content_type));
+            self.bytes = Some(i64::try_from(file.bytes).unwrap_or(i64::MAX));
+            self.sha256 = Some(storable(&file.sha256));
         }
     }
 

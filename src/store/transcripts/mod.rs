@@ -4,10 +4,13 @@
 
 mod read;
 mod rows;
+mod write;
 
 use crate::engine::ids::CallSid;
 use crate::engine::recording::RecordingId;
 use crate::engine::transcript::{Segment, TranscriptSource};
+
+pub(super) use write::{decide, is_summed_up, keep, keep_summary, source_of};
 
 /// The words of a call. Times are microseconds since 1970-01-01 UTC.
 #[derive(Clone, Debug, PartialEq)]
