@@ -375,7 +375,11 @@ fn store_settings(config: &Config, telemetry: &Telemetry) -> StoreSettings {
 
 fn open_files(config: &Config, telemetry: &Telemetry) -> anyhow::Result<CallFiles> {
     let telemetry = telemetry.clone();
-    CallFiles::open(CallFilesSettings::under(&config.data_dir), move |failure| {
+    let settings = CallFilesSettings {
+        min_free_bytes: u64::from(config.recording.min_free_mb) * 1_000_000,
+        ..CallFilesSettings::under(&config.data_dir)
+    };
+    CallFiles::open(settings, move |failure| {
         let error = failure.error.to_string();
         telemetry.record(Event::CallFileFailed { call: failure.call, kind: failure.file.as_str(), error: &error });
     })

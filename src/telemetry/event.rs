@@ -285,6 +285,15 @@ pub enum Event<'a> {
         /// What the store said.
         error: &'a str,
     },
+    /// A recording that was made here is done.
+    OwnRecording {
+        /// Of which call.
+        call: &'a CallSid,
+        /// `kept`, `empty` (there is no sound) or `delayed` (it is tried again).
+        result: &'static str,
+        /// Why it is delayed.
+        error: &'a str,
+    },
     /// The carrier was asked to record a call.
     RecordingAsked {
         /// Which call.

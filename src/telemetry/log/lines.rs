@@ -74,6 +74,8 @@ impl Inner {
                 "call_sid" => %call, "kind" => kind, "error" => redact(error), held_back),
             Event::PlaybackBroken { call, error } => warn!(self.log, "recording can't be played to its end";
                 "call_sid" => %call, "error" => redact(error), held_back),
+            Event::OwnRecording { call, error, .. } => warn!(self.log, "recording waits on this node's disk";
+                "call_sid" => %call, "error" => redact(error), held_back),
             Event::RecordingAsked { call, error, .. } => warn!(self.log, "carrier records nothing of a call";
                 "call_sid" => %call, "error" => redact(error), held_back),
             Event::CarrierFailed { call, error } => warn!(self.log, "carrier did not do what it was asked";
@@ -142,6 +144,7 @@ fn fault(event: &Event<'_>) -> Option<(&'static str, &'static str)> {
         Event::PanicCaught { actor, .. } => Some(("panic", actor)),
         Event::CallFileFailed { kind, .. } => Some(("call file", kind)),
         Event::PlaybackBroken { .. } => Some(("playback", "")),
+        Event::OwnRecording { result: "delayed", .. } => Some(("own recording", "")),
         Event::RecordingAsked { result: "failed", .. } => Some(("recording not started", "")),
         Event::CarrierFailed { .. } => Some(("carrier", "")),
         Event::CallNotPlaced { .. } => Some(("call not placed", "")),

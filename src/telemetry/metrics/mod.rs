@@ -61,6 +61,7 @@ pub(super) struct Metrics {
     carrier_failures: IntCounter,
     calls_swept: ByWord,
     recordings_asked: ByWord,
+    own_recordings: ByWord,
     playbacks_broken: IntCounter,
     capacity: Capacity,
     campaigns_live: IntGauge,
@@ -210,6 +211,11 @@ impl Metrics {
                 "result",
                 "Calls that the carrier was asked to record, by what came of it.",
             ),
+            own_recordings: r.by_word(
+                "own_recordings_total",
+                "result",
+                "Recordings that were made here, by what became of them: kept, empty, or delayed and tried again.",
+            ),
             playbacks_broken: r.counter(
                 "recording_playbacks_broken_total",
                 "Recordings that stopped in the middle, for the store gave no more.",
@@ -346,6 +352,7 @@ impl Metrics {
             Event::LeadDialled => self.leads_dialled.inc(),
             Event::LeadSettled { outcome } => self.leads_settled.of(outcome).inc(),
             Event::PlaybackBroken { .. } => self.playbacks_broken.inc(),
+            Event::OwnRecording { result, .. } => self.own_recordings.of(result).inc(),
             Event::RecordingAsked { result, .. } => self.recordings_asked.of(result).inc(),
             Event::CallSwept { result } => self.calls_swept.of(result).inc(),
             Event::PromptBuilt { was_kept: true } => self.prompt_cache_hits.inc(),
