@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{CallSid, RecordingSid};
 
+mod content;
+
+pub use content::{Content, ContentCheck, NotSound};
+
 /// Who records a business's calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
