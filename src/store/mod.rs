@@ -37,6 +37,7 @@ mod migrate;
 mod outbound;
 mod reads;
 mod record;
+pub mod recordings;
 mod rows;
 mod schema;
 mod settings;
@@ -45,6 +46,7 @@ mod spool;
 mod status_writer;
 mod target;
 mod tokens;
+pub mod transcripts;
 mod worker;
 mod write;
 

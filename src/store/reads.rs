@@ -135,7 +135,7 @@ fn end_of(conn: &mut Conn, call: &CallSid) -> Result<Option<CallEnd>, Fault> {
         .transpose()
 }
 
-fn turns_of(conn: &mut Conn, call: &CallSid) -> Result<Vec<Turn>, Fault> {
+pub(super) fn turns_of(conn: &mut Conn, call: &CallSid) -> Result<Vec<Turn>, Fault> {
     both!(conn, |c| turns::table
         .filter(turns::call_sid.eq(call.as_str()))
         .order(turns::number)

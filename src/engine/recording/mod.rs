@@ -1,10 +1,20 @@
 //! Recordings of calls: who makes them, what they are called, what their first bytes say they are.
 
-use std::fmt;
+pub mod ledger;
+mod policy;
+mod state;
 
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{CallSid, RecordingSid};
+use super::ids::{CallSid, IdError, RecordingSid};
+
+pub use policy::{Choice, choose};
+pub use state::{MadeBy, RecordingState, Step, UnknownWord};
 
 mod content;
 
@@ -48,12 +58,60 @@ impl RecordingPolicy {
 }
 
 /// One recording of a call: the carrier's, by its sid, or the one that was made here, of which a call has one at most.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum RecordingId {
     /// Made by the carrier.
     Carrier(RecordingSid),
     /// Made here.
     Own(CallSid),
+}
+
+impl RecordingId {
+    /// Who made it.
+    pub const fn made_by(&self) -> MadeBy {
+        match self {
+            Self::Carrier(_) => MadeBy::Carrier,
+            Self::Own(_) => MadeBy::Own,
+        }
+    }
+
+    /// Where it lies in the store, if it was made at this time, in microseconds since 1970-01-01 UTC.
+    ///
+    /// ```
+    /// use trunkline::engine::recording::{RecordingId, SoundFormat};
+    ///
+    /// let id: RecordingId = "RE0123456789abcdef0123456789abcdef".parse()?;
+    /// let key = id.store_key(1_795_521_600_000_000, SoundFormat::Wav);
+    /// assert_eq!(key, "2026/11/RE0123456789abcdef0123456789abcdef.wav");
+    /// # Ok::<(), trunkline::engine::ids::IdError>(())
+    /// ```
+    pub fn store_key(&self, at: i64, format: SoundFormat) -> String {
+        let made = Timestamp::from_microsecond(at).unwrap_or_default().to_zoned(TimeZone::UTC);
+        format!("{:04}/{:02}/{self}.{}", made.year(), made.month(), format.extension())
+    }
+}
+
+impl FromStr for RecordingId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if text.starts_with("CA") { text.parse().map(Self::Own) } else { text.parse().map(Self::Carrier) }
+    }
+}
+
+impl TryFrom<String> for RecordingId {
+    type Error = IdError;
+
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<RecordingId> for String {
+    fn from(id: RecordingId) -> Self {
+        id.to_string()
+    }
 }
 
 impl fmt::Display for RecordingId {
@@ -90,5 +148,19 @@ impl SoundFormat {
             Self::Wav => "wav",
             Self::Mp3 => "mp3",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_back_as_it_was_written() {
+        for text in ["RE0123456789abcdef0123456789abcdef", "CA0123456789abcdef0123456789abcdef"] {
+            let id: RecordingId = text.parse().unwrap();
+            assert_eq!((id.to_string().as_str(), id.made_by() == MadeBy::Own), (text, text.starts_with("CA")));
+        }
+        assert!("MZ0123456789abcdef0123456789abcdef".parse::<RecordingId>().is_err());
     }
 }
