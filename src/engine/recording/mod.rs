@@ -17,6 +17,10 @@ use super::ids::{CallSid, IdError, RecordingSid};
 pub use policy::{Choice, choose};
 pub use state::{MadeBy, RecordingState, Step, UnknownWord};
 
+mod content;
+
+pub use content::{Content, ContentCheck, NotSound};
+
 /// Who records a business's calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
