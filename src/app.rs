@@ -10,6 +10,7 @@ mod carrier;
 mod checks;
 mod hooks;
 mod plans;
+mod playback;
 mod stop;
 
 use std::net::{SocketAddr, TcpListener};
@@ -244,6 +245,8 @@ impl Parts {
         };
         let rest = plans::carrier(config);
         let recorder = bench.start_recorder(rest.as_ref(), &businesses, &beside);
+        playback::keep_own_recordings(config, &self.files, &self.store, &recorder, telemetry, &beside);
+        let shelves = playback::shelves(config);
         let door = web::Data::new(StreamDoor {
             auth: auth.clone(),
             tokens: tokens.clone(),
@@ -330,6 +333,7 @@ impl Parts {
                 .app_data(checks.clone())
                 .app_data(figures.clone())
                 .app_data(api.clone())
+                .app_data(shelves())
                 .app_data(hooks.clone())
                 .app_data(business_door.clone())
                 .app_data(web::PayloadConfig::new(api.settings.max_body_bytes))

@@ -230,7 +230,9 @@ struct Sound {
 fn look_at(path: &Path) -> io::Result<Option<Sound>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(error),
     };
     let Ok(wav) = hound::WavReader::new(io::BufReader::new(&mut file)) else { return Ok(None) };

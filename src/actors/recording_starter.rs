@@ -22,9 +22,10 @@ use actix_rt::time::sleep;
 use crate::actors::business_keeper::Businesses;
 use crate::actors::metered::{MailboxFigures, Metered, MeteredActor};
 use crate::clock;
-use crate::engine::ids::{BusinessId, CallSid};
-use crate::engine::recording::RecordingPolicy;
+use crate::engine::ids::{BusinessId, CallSid, RecordingSid};
+use crate::engine::recording::{RecordingId, RecordingPolicy, RecordingState};
 use crate::providers::carrier::{Carrier, CarrierError, NewRecording};
+use crate::store::recordings::RecordingReport;
 use crate::store::{Store, StoreError};
 use crate::telemetry::{Event, Telemetry};
 
@@ -154,11 +155,24 @@ impl StarterParts {
         }
         let recording = NewRecording { status_url: status_url.clone(), two_channels: true };
         let (result, error) = match carrier.record(call, &recording).await {
-            Ok(_) => ("started", String::new()),
+            Ok(recording) => {
+                self.tell_started(call, recording).await;
+                ("started", String::new())
+            }
             Err(error @ (CarrierError::Over | CarrierError::NotFound)) => ("over", error.to_string()),
             Err(error) => ("failed", error.to_string()),
         };
         self.telemetry.record(Event::RecordingAsked { call, result, error: &error });
+    }
+
+    /// So that the recording is waited for after the call, though the carrier's word that it is complete is lost.
+    async fn tell_started(&self, call: &CallSid, recording: RecordingSid) {
+        let report = RecordingReport::new(RecordingId::Carrier(recording), call.clone(), RecordingState::Started);
+        let (store, at) = (self.store.clone(), clock::wall_micros());
+        let told = actix_rt::task::spawn_blocking(move || store.hear_of_recording(&report, at)).await;
+        if let Err(error) = told.unwrap_or(Err(StoreError::Stopping)) {
+            self.telemetry.record(Event::StatusNotStored { error: &error.to_string() });
+        }
     }
 
     /// Whether this node is the one that asks.
