@@ -10,6 +10,7 @@ mod carrier;
 mod checks;
 mod hooks;
 mod plans;
+mod playback;
 mod stop;
 
 use std::net::{SocketAddr, TcpListener};
@@ -234,6 +235,19 @@ impl Parts {
 
         let node = plans::node_name();
         let capacity = carrier::capacity(config, &businesses, &self.store, &node, patience);
+        let beside = actix::Arbiter::new();
+        let bench = carrier::Bench {
+            config,
+            store: &self.store,
+            status: &status,
+            registry: &registry,
+            telemetry,
+            node: Arc::clone(&node),
+        };
+        let rest = plans::carrier(config);
+        let recorder = bench.start_recorder(rest.as_ref(), &businesses, &beside);
+        playback::keep_own_recordings(config, &self.files, &self.store, &recorder, telemetry, &beside);
+        let shelves = playback::shelves(config);
         let door = web::Data::new(StreamDoor {
             auth: auth.clone(),
             tokens: tokens.clone(),
@@ -253,15 +267,12 @@ impl Parts {
                 store: self.store.clone(),
                 files: self.files.clone(),
                 capacity: capacity.clone(),
+                recorder: recorder.clone(),
                 telemetry: telemetry.clone(),
             }),
             telemetry: telemetry.clone(),
         });
-        let beside = actix::Arbiter::new();
-        let bench =
-            carrier::Bench { config, store: &self.store, status: &status, registry: &registry, telemetry, node };
         bench.start_lease_keeper(&capacity, &beside);
-        let rest = plans::carrier(config);
         bench.start_sweeper(rest.as_ref(), &beside);
         let dialler = bench.dialler(rest, &capacity);
         bench.start_resolver(dialler.as_ref(), &beside);
@@ -279,6 +290,7 @@ impl Parts {
             status_patience: patience + Duration::from_millis(50),
             registry: registry.clone(),
             status: status.clone(),
+            recorder,
             capacity: capacity.clone(),
             dialler: dialler.clone(),
             recordings: recordings.clone(),
@@ -325,6 +337,7 @@ impl Parts {
                 .app_data(checks.clone())
                 .app_data(figures.clone())
                 .app_data(api.clone())
+                .app_data(shelves())
                 .app_data(hooks.clone())
                 .app_data(business_door.clone())
                 .app_data(web::PayloadConfig::new(api.settings.max_body_bytes))
@@ -371,7 +384,11 @@ fn store_settings(config: &Config, telemetry: &Telemetry) -> StoreSettings {
 
 fn open_files(config: &Config, telemetry: &Telemetry) -> anyhow::Result<CallFiles> {
     let telemetry = telemetry.clone();
-    CallFiles::open(CallFilesSettings::under(&config.data_dir), move |failure| {
+    let settings = CallFilesSettings {
+        min_free_bytes: u64::from(config.recording.min_free_mb) * 1_000_000,
+        ..CallFilesSettings::under(&config.data_dir)
+    };
+    CallFiles::open(settings, move |failure| {
         let error = failure.error.to_string();
         telemetry.record(Event::CallFileFailed { call: failure.call, kind: failure.file.as_str(), error: &error });
     })

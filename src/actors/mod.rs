@@ -9,6 +9,8 @@
 //! | [`dialler::resolver::Resolver`] | one | nothing: it asks the carrier about calls of which it is unknown whether they were placed |
 //! | [`campaign::Campaign`] | one per campaign that this node holds | the campaign's lease, and with it its run and its leads |
 //! | [`campaign::keeper::CampaignKeeper`] | one | nothing: it looks for campaigns that no node holds |
+//! | [`own_recordings::OwnRecordings`] | one | which recordings were made here and are not told to the database yet |
+//! | [`recording_starter::RecordingStarter`] | one | which calls this node has the carrier record |
 //! | [`sweeper::Sweeper`] | one | when the carrier was asked about calls that stay open |
 //! | [`business_keeper::BusinessKeeper`] | one | the picture of the businesses from which calls are served, and its writer |
 //! | [`recording_supervisor::RecordingSupervisor`] | one | which steps of recordings' work this node does, and their leases |
@@ -27,8 +29,11 @@ pub mod capacity;
 pub mod dialler;
 pub mod lateness;
 pub mod metered;
+pub mod own_recordings;
 pub mod prompts;
+pub mod recording_starter;
 pub mod recording_supervisor;
+pub mod shelf;
 pub mod sweeper;
 pub mod transcription_worker;
 pub mod webhook_sender;

@@ -15,9 +15,11 @@ use crate::actors::capacity::lease_keeper::LeaseKeeper;
 use crate::actors::capacity::{BusinessLimits, CallLimits, Capacity, Sharing};
 use crate::actors::dialler::resolver::{Patience, Resolver};
 use crate::actors::dialler::{Dialler, DiallerSettings};
+use crate::actors::recording_starter::{RecordingStarter, StarterParts};
 use crate::actors::sweeper::{GRACE, Sweeper, SweeperParts};
 use crate::config::{Config, DatabaseKind};
 use crate::engine::ids::BusinessId;
+use crate::engine::wire::twiml::callback_url;
 use crate::providers::carrier::Carrier;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
@@ -108,6 +110,27 @@ impl Bench<'_> {
         };
         let (capacity, status) = (capacity.clone(), self.status.clone());
         Some(Dialler::new(settings, self.store.clone(), capacity, status, self.telemetry.clone()))
+    }
+
+    /// Starts having the carrier record calls, where that is asked for.
+    pub(super) fn start_recorder(
+        &self,
+        carrier: Option<&Arc<dyn Carrier>>,
+        businesses: &Businesses,
+        beside: &Arbiter,
+    ) -> Addr<RecordingStarter> {
+        let public_url = self.config.http.public_url.as_ref();
+        let status_url = |url: &str| callback_url(&format!("{}/twilio/recording", url.trim_end_matches('/')));
+        let parts = StarterParts {
+            carrier: carrier.cloned(),
+            status_url: public_url.map(|url| status_url(url.as_str())),
+            businesses: businesses.clone(),
+            policy: self.config.recording.policy,
+            store: self.store.clone(),
+            node: Arc::clone(&self.node),
+            telemetry: self.telemetry.clone(),
+        };
+        RecordingStarter::start(parts, &beside.handle())
     }
 
     /// Starts asking about calls that the carrier did not say it placed.

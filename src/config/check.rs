@@ -249,6 +249,7 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
         campaigns,
         media,
         webhooks,
+        recording,
         ..
     } = config;
     let mut ranges: Vec<(&'static str, f64, f64, f64)> = vec![("http.workers", http.workers as f64, 0.0, 256.0)];
@@ -325,6 +326,7 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     range("webhooks.max_body_bytes", webhooks.max_body_bytes as f64, 4_096, 16_777_216);
     range("webhooks.secret_overlap_s", webhooks.secret_overlap_s.into(), 0, 2_592_000);
     range("webhooks.keep_s", webhooks.keep_s.into(), 3_600, 315_360_000);
+    range("recording.min_free_mb", recording.min_free_mb.into(), 0, 1_000_000);
     ranges
 }
 

@@ -24,6 +24,7 @@ use crate::actors::capacity::{Capacity, NoSlot};
 use crate::actors::dialler::{Dialler, JobInUrl};
 use crate::actors::lateness::Overload;
 use crate::actors::metered;
+use crate::actors::recording_starter::{CallAnswered, RecordingStarter};
 use crate::actors::recording_supervisor::RecordingDesk;
 use crate::clock;
 use crate::engine::business::Business;
@@ -62,6 +63,8 @@ pub struct Webhooks {
     pub registry: Addr<CallRegistry>,
     /// Where status changes go.
     pub status: Addr<CallStatusActor>,
+    /// Who has calls recorded.
+    pub recorder: Addr<RecordingStarter>,
     /// How many calls may be alive.
     pub capacity: Capacity,
     /// Who places calls, if that is configured.
@@ -215,6 +218,11 @@ pub async fn status(
     // A leg that the call has dialled belongs to no job.
     if let Some(job) = signed.job().filter(|_| webhook.parent_call_sid.is_none()) {
         learn(&service, &job, &webhook.call_sid).await;
+    }
+    // A leg that the call has dialled is on the call's own recording.
+    if webhook.status == CallStatus::InProgress && webhook.parent_call_sid.is_none() {
+        let business = signed.job().map(|job| job.business);
+        metered::order(&service.recorder, CallAnswered { call: webhook.call_sid.clone(), business });
     }
     if webhook.status.is_final() {
         service.capacity.over(&webhook.call_sid);

@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod carrier;
+mod https;
 pub mod recording_source;
 pub mod recording_store;
 pub mod transcriber;

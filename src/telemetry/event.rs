@@ -282,6 +282,31 @@ pub enum Event<'a> {
         /// Businesses that can have no further call now.
         businesses_full: u32,
     },
+    /// A recording was being played, and the store stopped giving it.
+    PlaybackBroken {
+        /// Of which call.
+        call: &'a CallSid,
+        /// What the store said.
+        error: &'a str,
+    },
+    /// A recording that was made here is done.
+    OwnRecording {
+        /// Of which call.
+        call: &'a CallSid,
+        /// `kept`, `empty` (there is no sound) or `delayed` (it is tried again).
+        result: &'static str,
+        /// Why it is delayed.
+        error: &'a str,
+    },
+    /// The carrier was asked to record a call.
+    RecordingAsked {
+        /// Which call.
+        call: &'a CallSid,
+        /// `started`, `over` (the call was) or `failed`.
+        result: &'static str,
+        /// What happened instead; empty if it was started.
+        error: &'a str,
+    },
     /// The carrier was asked about a call that stayed open for too long.
     CallSwept {
         /// `closed`, `open` (it goes on) or `unknown` (to the carrier).

@@ -72,6 +72,12 @@ impl Inner {
                 "error" => redact(error), held_back),
             Event::CallFileFailed { call, kind, error } => warn!(self.log, "file of a call can't be written";
                 "call_sid" => %call, "kind" => kind, "error" => redact(error), held_back),
+            Event::PlaybackBroken { call, error } => warn!(self.log, "recording can't be played to its end";
+                "call_sid" => %call, "error" => redact(error), held_back),
+            Event::OwnRecording { call, error, .. } => warn!(self.log, "recording waits on this node's disk";
+                "call_sid" => %call, "error" => redact(error), held_back),
+            Event::RecordingAsked { call, error, .. } => warn!(self.log, "carrier records nothing of a call";
+                "call_sid" => %call, "error" => redact(error), held_back),
             Event::CarrierFailed { call, error } => warn!(self.log, "carrier did not do what it was asked";
                 "call_sid" => %call, "error" => redact(error), held_back),
             Event::PromptMissing { business, channel } => error!(self.log,
@@ -144,6 +150,9 @@ fn fault(event: &Event<'_>) -> Option<(&'static str, &'static str)> {
         }
         Event::PanicCaught { actor, .. } => Some(("panic", actor)),
         Event::CallFileFailed { kind, .. } => Some(("call file", kind)),
+        Event::PlaybackBroken { .. } => Some(("playback", "")),
+        Event::OwnRecording { result: "delayed", .. } => Some(("own recording", "")),
+        Event::RecordingAsked { result: "failed", .. } => Some(("recording not started", "")),
         Event::CarrierFailed { .. } => Some(("carrier", "")),
         Event::CallNotPlaced { .. } => Some(("call not placed", "")),
         Event::PromptMissing { channel, .. } => Some(("prompt missing", channel)),
