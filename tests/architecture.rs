@@ -48,6 +48,7 @@ const ENGINE_MAY_IMPORT: &[(&str, &[&str])] = &[
     ("campaign", &["time", "ids", "business", "outbound", "status"]),
     ("status", &["time", "ids", "audio", "call", "recording", "prompt", "quality"]),
     ("recording", &["time", "ids", "audio", "call", "status", "prompt", "quality"]),
+    ("transcript", &["time", "ids", "audio", "call"]),
     ("prompt", &["time", "ids", "audio", "business", "call", "status", "recording", "quality"]),
     ("quality", &["time", "ids", "audio", "call", "status", "recording", "prompt"]),
     ("capacity", &["time", "ids"]),
