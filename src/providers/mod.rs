@@ -2,8 +2,11 @@
 #![warn(missing_docs)]
 
 pub mod carrier;
+mod convert;
 pub mod recording_source;
 pub mod recording_store;
+pub mod summariser;
 pub mod transcriber;
+mod vendor_http;
 pub mod voice_agent;
 pub mod webhook_receiver;
