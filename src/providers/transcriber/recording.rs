@@ -166,7 +166,8 @@ fn cut_out(wav: &Path, hz: u32, piece: Piece) -> Result<Vec<u8>, TranscribeError
 
 fn unusable(error: hound::Error) -> TranscribeError {
     match error {
-        hound::Error::IoError(error) if error.kind() != io::ErrorKind::UnexpectedEof => TranscribeError::Disk(error),
+        // A file that is too short is an error of hound's own; the disk's are the system's.
+        hound::Error::IoError(error) if error.raw_os_error().is_some() => TranscribeError::Disk(error),
         other => TranscribeError::Unusable(format!("its WAV can't be read: {other}")),
     }
 }
