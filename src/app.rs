@@ -12,6 +12,7 @@ mod hooks;
 mod plans;
 mod playback;
 mod stop;
+pub mod transcripts;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};

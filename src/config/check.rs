@@ -250,6 +250,8 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
         media,
         webhooks,
         recording,
+        transcription,
+        summary,
         ..
     } = config;
     let mut ranges: Vec<(&'static str, f64, f64, f64)> = vec![("http.workers", http.workers as f64, 0.0, 256.0)];
@@ -326,6 +328,11 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     range("webhooks.max_body_bytes", webhooks.max_body_bytes as f64, 4_096, 16_777_216);
     range("webhooks.secret_overlap_s", webhooks.secret_overlap_s.into(), 0, 2_592_000);
     range("webhooks.keep_s", webhooks.keep_s.into(), 3_600, 315_360_000);
+    range("transcription.workers", transcription.workers.into(), 1, 32);
+    range("transcription.at_once", transcription.at_once.into(), 1, 32);
+    range("transcription.max_piece_s", transcription.max_piece_s.into(), 10, 780);
+    range("transcription.timeout_s", transcription.timeout_s.into(), 1, 1_800);
+    range("summary.timeout_ms", summary.timeout_ms.into(), 1_000, 600_000);
     range("recording.min_free_mb", recording.min_free_mb.into(), 0, 1_000_000);
     ranges
 }
@@ -347,7 +354,7 @@ fn is_network_or_host(text: &str) -> bool {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
         Some(Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
