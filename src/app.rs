@@ -32,6 +32,7 @@ use crate::actors::call_registry::CallRegistry;
 use crate::actors::call_status::{CallStatusActor, CallStatusSettings, observe_store};
 use crate::actors::lateness::{self, Overload};
 use crate::actors::prompts::Prompts;
+use crate::actors::recording_supervisor::RecordingDesk;
 use crate::config::Config;
 use crate::engine::audio::Hz8k;
 use crate::engine::wire::auth::RequestAuth;
@@ -278,6 +279,7 @@ impl Parts {
         let is_stopping = Arc::new(AtomicBool::new(false));
         bench.start_campaigns(dialler.as_ref(), &is_stopping, &beside);
         let overload = Arc::new(Overload::default());
+        let recordings = RecordingDesk::new(self.store.clone(), None, telemetry.clone());
         let webhooks = web::Data::new(Webhooks {
             businesses: businesses.clone(),
             auth,
@@ -291,6 +293,7 @@ impl Parts {
             recorder,
             capacity: capacity.clone(),
             dialler: dialler.clone(),
+            recordings: recordings.clone(),
             is_stopping: Arc::clone(&is_stopping),
             overload: Arc::clone(&overload),
             store: self.store.clone(),
@@ -318,6 +321,7 @@ impl Parts {
         let checks =
             web::Data::new(Checks(checks::checks(self.store.clone(), Arc::clone(&is_stopping), Arc::clone(&overload))));
         let figures = web::Data::new(telemetry.clone());
+        let recordings = web::Data::new(recordings);
         let workers = match config.http.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             set => set,
@@ -339,6 +343,7 @@ impl Parts {
                 .app_data(web::PayloadConfig::new(api.settings.max_body_bytes))
                 .app_data(dial_desk.clone())
                 .app_data(campaign_desk.clone())
+                .app_data(recordings.clone())
                 .service(crate::http::only("GET", "/twilio/media").route(web::get().to(twilio_stream::accept)))
                 .configure(crate::http::routes)
         })

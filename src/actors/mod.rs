@@ -13,6 +13,8 @@
 //! | [`recording_starter::RecordingStarter`] | one | which calls this node has the carrier record |
 //! | [`sweeper::Sweeper`] | one | when the carrier was asked about calls that stay open |
 //! | [`business_keeper::BusinessKeeper`] | one | the picture of the businesses from which calls are served, and its writer |
+//! | [`recording_supervisor::RecordingSupervisor`] | one | which steps of recordings' work this node does, and their leases |
+//! | [`transcription_worker::TranscriptionWorker`] | a few | a recogniser |
 //! | [`webhook_sender::WebhookSender`] | one | which outgoing webhooks this node is sending |
 //!
 //! All of them run in a [`metered`] context: it counts their mailboxes and catches their panics. [`lateness`] is no
@@ -30,6 +32,8 @@ pub mod metered;
 pub mod own_recordings;
 pub mod prompts;
 pub mod recording_starter;
+pub mod recording_supervisor;
 pub mod shelf;
 pub mod sweeper;
+pub mod transcription_worker;
 pub mod webhook_sender;

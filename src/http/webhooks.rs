@@ -6,6 +6,7 @@
 
 mod dial_ended;
 mod machine;
+mod recording;
 mod request;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::actors::dialler::{Dialler, JobInUrl};
 use crate::actors::lateness::Overload;
 use crate::actors::metered;
 use crate::actors::recording_starter::{CallAnswered, RecordingStarter};
+use crate::actors::recording_supervisor::RecordingDesk;
 use crate::clock;
 use crate::engine::business::Business;
 use crate::engine::call::Farewell;
@@ -40,6 +42,7 @@ use crate::telemetry::{Event, Refusal, Telemetry};
 
 use super::error::Refused;
 pub use dial_ended::dial_ended;
+pub use recording::recording;
 use request::Signed;
 
 /// What the webhooks need.
@@ -66,6 +69,8 @@ pub struct Webhooks {
     pub capacity: Capacity,
     /// Who places calls, if that is configured.
     pub dialler: Option<Dialler>,
+    /// Where recordings are told of.
+    pub recordings: RecordingDesk,
     /// Whether the service takes no new calls any more.
     pub is_stopping: Arc<AtomicBool>,
     /// Whether live calls are served late, so that no new ones are taken.

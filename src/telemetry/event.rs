@@ -1,9 +1,13 @@
 //! The one list of events. A good call logs two of them, `CallBegan` and `CallEnded`; the rest is counted.
 
+mod recordings;
+
 use std::time::Duration;
 
 use crate::engine::call::{AgentCounter, AgentLoss, CallStats, FrameDrop, HangupCause};
 use crate::engine::ids::{BusinessId, CallSid, CampaignId};
+
+pub use recordings::RecordingsEvent;
 
 /// Something worth knowing. No event carries a telephone number, a prompt or words of a conversation.
 #[derive(Clone, Copy, Debug)]
@@ -308,6 +312,8 @@ pub enum Event<'a> {
         /// `closed`, `open` (it goes on) or `unknown` (to the carrier).
         result: &'static str,
     },
+    /// Something was done about a recording, or the words of a call.
+    Recordings(RecordingsEvent<'a>),
 }
 
 /// Why a call was not taken.

@@ -3,6 +3,7 @@
 mod family;
 mod label;
 mod mailbox;
+mod recordings;
 mod thread;
 
 use prometheus::{Histogram, IntCounter, IntGauge, Registry, TextEncoder};
@@ -17,6 +18,7 @@ pub(super) use label::Label;
 use label::{AgentNames, Method, StatusCode, Word};
 pub use mailbox::MailboxMeter;
 use mailbox::Mailboxes;
+use recordings::Recordings;
 pub use thread::ThreadMeter;
 
 /// What [`render`](super::Telemetry::render) gives, as HTTP says it.
@@ -59,6 +61,7 @@ pub(super) struct Metrics {
     panics: ByWord,
     call_file_failures: ByWord,
     carrier_failures: IntCounter,
+    recordings: Recordings,
     calls_swept: ByWord,
     recordings_asked: ByWord,
     own_recordings: ByWord,
@@ -206,6 +209,7 @@ impl Metrics {
                 "result",
                 "Calls that stayed open for too long, by what the carrier said of them.",
             ),
+            recordings: Recordings::new(&r),
             recordings_asked: r.by_word(
                 "carrier_recordings_total",
                 "result",
@@ -351,6 +355,7 @@ impl Metrics {
             }
             Event::LeadDialled => self.leads_dialled.inc(),
             Event::LeadSettled { outcome } => self.leads_settled.of(outcome).inc(),
+            Event::Recordings(ref event) => self.recordings.count(event),
             Event::PlaybackBroken { .. } => self.playbacks_broken.inc(),
             Event::OwnRecording { result, .. } => self.own_recordings.of(result).inc(),
             Event::RecordingAsked { result, .. } => self.recordings_asked.of(result).inc(),
