@@ -50,6 +50,7 @@ use crate::telemetry::{Event, Telemetry};
 use crate::transport::twilio_stream::{self, StreamDoor};
 
 use admin_token::admin_token;
+pub use playback::recording_store;
 pub use stop::Hurry;
 use stop::{LAST_WORDS, Stop};
 

@@ -19,14 +19,19 @@ use crate::telemetry::Telemetry;
 pub(super) type MakeStore = Arc<dyn Fn() -> Rc<dyn RecordingStore> + Send + Sync>;
 
 /// The store of recordings that is configured, and whether that is where recordings are made.
-pub(super) fn recording_store(config: &Config) -> (MakeStore, KeptWhere) {
+fn maker(config: &Config) -> (MakeStore, KeptWhere) {
     let folder = config.data_dir.join("recordings");
     (Arc::new(move || Rc::new(Directory::new(&folder))), KeptWhere::InPlace)
 }
 
+/// The store of recordings that is configured, for this thread.
+pub fn recording_store(config: &Config) -> anyhow::Result<Rc<dyn RecordingStore>> {
+    Ok(maker(config).0())
+}
+
 /// Makes the shelf of each thread that serves requests.
 pub(super) fn shelves(config: &Config) -> MakeShelf {
-    let (make, _) = recording_store(config);
+    let (make, _) = maker(config);
     Arc::new(move || Shelf::of(make()))
 }
 
@@ -39,7 +44,7 @@ pub(super) fn keep_own_recordings(
     telemetry: &Telemetry,
     beside: &Arbiter,
 ) {
-    let (recordings, kept) = recording_store(config);
+    let (recordings, kept) = maker(config);
     let parts = OwnRecordingParts {
         folder: files.recordings_dir(),
         kept,
