@@ -10,6 +10,7 @@ mod carrier;
 mod checks;
 mod hooks;
 mod plans;
+mod recordings;
 mod stop;
 
 use std::net::{SocketAddr, TcpListener};
@@ -257,6 +258,9 @@ impl Parts {
             telemetry: telemetry.clone(),
         });
         let beside = actix::Arbiter::new();
+        let recordings = recordings::Recordings::new(config)?;
+        let (keeper_node, store) = (Arc::clone(&node), self.store.clone());
+        recordings.start_keeper(config, store, telemetry.clone(), keeper_node, &beside.handle());
         let bench =
             carrier::Bench { config, store: &self.store, status: &status, registry: &registry, telemetry, node };
         bench.start_lease_keeper(&capacity, &beside);

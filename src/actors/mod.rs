@@ -10,6 +10,7 @@
 //! | [`campaign::Campaign`] | one per campaign that this node holds | the campaign's lease, and with it its run and its leads |
 //! | [`campaign::keeper::CampaignKeeper`] | one | nothing: it looks for campaigns that no node holds |
 //! | [`sweeper::Sweeper`] | one | when the carrier was asked about calls that stay open |
+//! | [`recording_keeper::RecordingKeeper`] | one | when recordings are looked for whose time is over |
 //! | [`business_keeper::BusinessKeeper`] | one | the picture of the businesses from which calls are served, and its writer |
 //! | [`webhook_sender::WebhookSender`] | one | which outgoing webhooks this node is sending |
 //!
@@ -26,5 +27,6 @@ pub mod dialler;
 pub mod lateness;
 pub mod metered;
 pub mod prompts;
+pub mod recording_keeper;
 pub mod sweeper;
 pub mod webhook_sender;

@@ -8,9 +8,11 @@
 //! | `work` | what a node does that holds an entry: takes it, prolongs its lease, says what came of it |
 //! | `finish` | what that changes: recordings, words, summaries |
 //! | `read` | questions |
+//! | `keep` | which have been kept for long enough |
 
 mod entry;
 mod finish;
+mod keep;
 mod news;
 mod read;
 mod rows;
@@ -22,6 +24,7 @@ use crate::engine::ids::{BusinessId, CallSid};
 use crate::engine::recording::{RecordingId, RecordingState};
 
 pub use finish::{Finished, WorkAnswer};
+pub use keep::KeptRecordings;
 pub use news::{Heard, RecordingReport};
 pub(super) use news::{hear_of_ends, hear_report};
 pub use work::{Lease, Room, WorkPlace};
