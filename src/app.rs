@@ -10,7 +10,8 @@ mod carrier;
 mod checks;
 mod hooks;
 mod plans;
-mod recordings;
+mod playback;
+mod recording_places;
 mod stop;
 
 use std::net::{SocketAddr, TcpListener};
@@ -32,6 +33,7 @@ use crate::actors::call_registry::CallRegistry;
 use crate::actors::call_status::{CallStatusActor, CallStatusSettings, observe_store};
 use crate::actors::lateness::{self, Overload};
 use crate::actors::prompts::Prompts;
+use crate::actors::recording_supervisor::RecordingDesk;
 use crate::config::Config;
 use crate::engine::audio::Hz8k;
 use crate::engine::wire::auth::RequestAuth;
@@ -234,6 +236,22 @@ impl Parts {
 
         let node = plans::node_name();
         let capacity = carrier::capacity(config, &businesses, &self.store, &node, patience);
+        let beside = actix::Arbiter::new();
+        let bench = carrier::Bench {
+            config,
+            store: &self.store,
+            status: &status,
+            registry: &registry,
+            telemetry,
+            node: Arc::clone(&node),
+        };
+        let rest = plans::carrier(config);
+        let recorder = bench.start_recorder(rest.as_ref(), &businesses, &beside);
+        let places = recording_places::Recordings::new(config)?;
+        bench.start_recording_keeper(&places, &beside);
+        let kept = playback::recording_store(config, &places);
+        playback::keep_own_recordings(kept, config, &self.files, &self.store, &recorder, telemetry, &beside);
+        let shelves = playback::shelves(places);
         let door = web::Data::new(StreamDoor {
             auth: auth.clone(),
             tokens: tokens.clone(),
@@ -253,24 +271,19 @@ impl Parts {
                 store: self.store.clone(),
                 files: self.files.clone(),
                 capacity: capacity.clone(),
+                recorder: recorder.clone(),
                 telemetry: telemetry.clone(),
             }),
             telemetry: telemetry.clone(),
         });
-        let beside = actix::Arbiter::new();
-        let recordings = recordings::Recordings::new(config)?;
-        let (keeper_node, store) = (Arc::clone(&node), self.store.clone());
-        recordings.start_keeper(config, store, telemetry.clone(), keeper_node, &beside.handle());
-        let bench =
-            carrier::Bench { config, store: &self.store, status: &status, registry: &registry, telemetry, node };
         bench.start_lease_keeper(&capacity, &beside);
-        let rest = plans::carrier(config);
         bench.start_sweeper(rest.as_ref(), &beside);
         let dialler = bench.dialler(rest, &capacity);
         bench.start_resolver(dialler.as_ref(), &beside);
         let is_stopping = Arc::new(AtomicBool::new(false));
         bench.start_campaigns(dialler.as_ref(), &is_stopping, &beside);
         let overload = Arc::new(Overload::default());
+        let recordings = RecordingDesk::new(self.store.clone(), None, telemetry.clone());
         let webhooks = web::Data::new(Webhooks {
             businesses: businesses.clone(),
             auth,
@@ -281,8 +294,10 @@ impl Parts {
             status_patience: patience + Duration::from_millis(50),
             registry: registry.clone(),
             status: status.clone(),
+            recorder,
             capacity: capacity.clone(),
             dialler: dialler.clone(),
+            recordings: recordings.clone(),
             is_stopping: Arc::clone(&is_stopping),
             overload: Arc::clone(&overload),
             store: self.store.clone(),
@@ -310,6 +325,7 @@ impl Parts {
         let checks =
             web::Data::new(Checks(checks::checks(self.store.clone(), Arc::clone(&is_stopping), Arc::clone(&overload))));
         let figures = web::Data::new(telemetry.clone());
+        let recordings = web::Data::new(recordings);
         let workers = match config.http.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             set => set,
@@ -325,11 +341,13 @@ impl Parts {
                 .app_data(checks.clone())
                 .app_data(figures.clone())
                 .app_data(api.clone())
+                .app_data(shelves())
                 .app_data(hooks.clone())
                 .app_data(business_door.clone())
                 .app_data(web::PayloadConfig::new(api.settings.max_body_bytes))
                 .app_data(dial_desk.clone())
                 .app_data(campaign_desk.clone())
+                .app_data(recordings.clone())
                 .service(crate::http::only("GET", "/twilio/media").route(web::get().to(twilio_stream::accept)))
                 .configure(crate::http::routes)
         })
@@ -370,7 +388,11 @@ fn store_settings(config: &Config, telemetry: &Telemetry) -> StoreSettings {
 
 fn open_files(config: &Config, telemetry: &Telemetry) -> anyhow::Result<CallFiles> {
     let telemetry = telemetry.clone();
-    CallFiles::open(CallFilesSettings::under(&config.data_dir), move |failure| {
+    let settings = CallFilesSettings {
+        min_free_bytes: u64::from(config.recording.min_free_mb) * 1_000_000,
+        ..CallFilesSettings::under(&config.data_dir)
+    };
+    CallFiles::open(settings, move |failure| {
         let error = failure.error.to_string();
         telemetry.record(Event::CallFileFailed { call: failure.call, kind: failure.file.as_str(), error: &error });
     })

@@ -43,7 +43,7 @@ const ENGINE_MAY_IMPORT: &[(&str, &[&str])] = &[
     ("admission", &[]),
     ("ids", &[]),
     ("audio", &["time", "ids"]),
-    ("business", &["time", "ids"]),
+    ("business", &["time", "ids", "recording"]),
     ("call", &["time", "ids", "audio", "status", "recording", "prompt", "quality"]),
     ("campaign", &["time", "ids", "business", "outbound", "status"]),
     ("status", &["time", "ids", "audio", "call", "recording", "prompt", "quality"]),

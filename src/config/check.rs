@@ -289,6 +289,7 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
         media,
         webhooks,
         recordings,
+        recording,
         ..
     } = config;
     let mut ranges: Vec<(&'static str, f64, f64, f64)> = vec![("http.workers", http.workers as f64, 0.0, 256.0)];
@@ -373,6 +374,7 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     range("recordings.keep_s", recordings.keep_s.into(), 0, 315_360_000);
     range("recordings.quota_mb", recordings.quota_mb.into(), 0, 1_000_000_000);
     range("recordings.sweep_every_s", recordings.sweep_every_s.into(), 1, 86_400);
+    range("recording.min_free_mb", recording.min_free_mb.into(), 0, 1_000_000);
     ranges
 }
 

@@ -46,7 +46,7 @@ pub use recordings::{BadPlace, RecordingsPlace, RecordingsSettings};
 pub use settings::{
     AgentProvider, AgentSettings, ApiSettings, CallsSettings, CampaignsSettings, DatabaseSettings, HttpSettings,
     JournalSettings, LocalSettings, LocalSpeech, LogFormat, LogLevel, LogSettings, MediaSettings, NoiseReduction,
-    OpenAiAudio, OpenAiSettings, RecordingSettings, SpoolSettings, TwilioSettings, WebhookSettings,
+    OnRecordingFailure, OpenAiAudio, OpenAiSettings, RecordingSettings, SpoolSettings, TwilioSettings, WebhookSettings,
 };
 
 /// The shipped defaults, which document every setting.

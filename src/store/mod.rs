@@ -37,6 +37,7 @@ mod migrate;
 mod outbound;
 mod reads;
 mod record;
+mod recording_starts;
 pub mod recordings;
 mod rows;
 mod schema;

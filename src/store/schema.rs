@@ -90,6 +90,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    recording_starts (call_sid) {
+        call_sid -> Text,
+        node -> Text,
+        claimed_at -> BigInt,
+    }
+}
+
+diesel::table! {
     businesses (id) {
         id -> Text,
         version -> BigInt,
@@ -108,6 +116,7 @@ diesel::table! {
         time_zone -> Text,
         transfer_to -> Nullable<Text>,
         webhook_url -> Nullable<Text>,
+        recording -> Nullable<Text>,
         seeded -> Bool,
         edited -> Bool,
         created_at -> BigInt,

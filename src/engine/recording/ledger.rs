@@ -61,8 +61,10 @@ impl Backoff {
 /// What is done here at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// When a step is tried again.
-    pub backoff: Backoff,
+    /// When a carrier is asked again that did not give a recording.
+    pub fetch: Backoff,
+    /// When a recogniser, or who sums up, is tried again.
+    pub transcribe: Backoff,
     /// How long a recording that was started is waited for after the call's end.
     pub await_recording: Duration,
     /// Whether there is a recogniser.
@@ -278,13 +280,14 @@ impl Ledger {
                 }
                 self.reason = None;
             }
-            Answer::Failed(setback) => self.failed(now, setback, &rules.backoff),
+            Answer::Failed(setback) => self.failed(now, setback, rules),
             Answer::GivenBack => self.next_at = now,
         }
         self.plan(now, rules);
     }
 
-    fn failed(&mut self, now: i64, setback: Setback, backoff: &Backoff) {
+    fn failed(&mut self, now: i64, setback: Setback, rules: &Rules) {
+        let backoff = if self.step == Step::Fetch { rules.fetch } else { rules.transcribe };
         self.tries = self.tries.saturating_add(u32::from(setback.counts));
         // An answer is an answer: whoever gave it survived the job.
         self.takeovers = 0;

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::ids::{CallSid, IdError, RecordingSid};
 
@@ -46,6 +47,9 @@ impl RecordingPolicy {
         matches!(self, Self::Own | Self::Both)
     }
 
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Off, Self::Carrier, Self::Own, Self::Both];
+
     /// The word for it, as it is configured and stored.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -54,6 +58,25 @@ impl RecordingPolicy {
             Self::Own => "own",
             Self::Both => "both",
         }
+    }
+}
+
+/// A word that no policy has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("says nothing about who records: give \"off\", \"carrier\", \"own\" or \"both\"")]
+pub struct UnknownPolicy;
+
+impl FromStr for RecordingPolicy {
+    type Err = UnknownPolicy;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPolicy> {
+        Self::ALL.into_iter().find(|policy| policy.as_str() == text).ok_or(UnknownPolicy)
+    }
+}
+
+impl fmt::Display for RecordingPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

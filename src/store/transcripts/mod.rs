@@ -10,6 +10,7 @@ use crate::engine::ids::CallSid;
 use crate::engine::recording::RecordingId;
 use crate::engine::transcript::{Segment, TranscriptSource};
 
+pub(super) use read::{summary_of, transcript_of};
 pub(super) use write::{decide, is_summed_up, keep, keep_summary, source_of};
 
 /// The words of a call. Times are microseconds since 1970-01-01 UTC.

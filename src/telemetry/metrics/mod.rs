@@ -3,6 +3,7 @@
 mod family;
 mod label;
 mod mailbox;
+mod recordings;
 mod thread;
 
 use prometheus::{Histogram, IntCounter, IntGauge, Registry, TextEncoder};
@@ -17,6 +18,7 @@ pub(super) use label::Label;
 use label::{AgentNames, Method, StatusCode, Word};
 pub use mailbox::MailboxMeter;
 use mailbox::Mailboxes;
+use recordings::Recordings;
 pub use thread::ThreadMeter;
 
 /// What [`render`](super::Telemetry::render) gives, as HTTP says it.
@@ -59,8 +61,12 @@ pub(super) struct Metrics {
     panics: ByWord,
     call_file_failures: ByWord,
     carrier_failures: IntCounter,
+    recordings: Recordings,
     calls_swept: ByWord,
     keeping: Keeping,
+    recordings_asked: ByWord,
+    own_recordings: ByWord,
+    playbacks_broken: IntCounter,
     capacity: Capacity,
     campaigns_live: IntGauge,
     campaign_takeovers: IntCounter,
@@ -215,6 +221,21 @@ impl Metrics {
                 "result",
                 "Calls that stayed open for too long, by what the carrier said of them.",
             ),
+            recordings: Recordings::new(&r),
+            recordings_asked: r.by_word(
+                "carrier_recordings_total",
+                "result",
+                "Calls that the carrier was asked to record, by what came of it.",
+            ),
+            own_recordings: r.by_word(
+                "own_recordings_total",
+                "result",
+                "Recordings that were made here, by what became of them: kept, empty, or delayed and tried again.",
+            ),
+            playbacks_broken: r.counter(
+                "recording_playbacks_broken_total",
+                "Recordings that stopped in the middle, for the store gave no more.",
+            ),
             capacity: Capacity::new(&r),
             campaigns_live: r.gauge("campaigns_live", "Campaigns that this node runs."),
             campaign_takeovers: r.counter(
@@ -354,6 +375,10 @@ impl Metrics {
             }
             Event::PartialFilesSwept { count } => self.keeping.partial_swept.inc_by(count as u64),
             Event::PartialFilesNotSwept { .. } => self.keeping.partial_not_swept.inc(),
+            Event::Recordings(ref event) => self.recordings.count(event),
+            Event::PlaybackBroken { .. } => self.playbacks_broken.inc(),
+            Event::OwnRecording { result, .. } => self.own_recordings.of(result).inc(),
+            Event::RecordingAsked { result, .. } => self.recordings_asked.of(result).inc(),
             Event::CallSwept { result } => self.calls_swept.of(result).inc(),
             Event::PromptBuilt { was_kept: true } => self.prompt_cache_hits.inc(),
             Event::PromptBuilt { was_kept: false } => self.prompt_cache_misses.inc(),

@@ -12,7 +12,7 @@ const T0: i64 = 1_000 * S;
 fn rules() -> Rules {
     let s = Duration::from_secs;
     let backoff = Backoff { first: s(60), longest: s(1_200), tries: 5 };
-    Rules { backoff, await_recording: s(600), transcribes: true, summarises: true }
+    Rules { fetch: backoff, transcribe: backoff, await_recording: s(600), transcribes: true, summarises: true }
 }
 
 fn re(n: u8) -> RecordingId {
@@ -95,7 +95,7 @@ fn a_failing_carrier_is_asked_five_times_with_pauses_that_double() {
     }
     assert_eq!(pauses, [60, 120, 240, 480, 0]);
     assert_eq!((entry.recordings[0].state, entry.step), (RecordingState::Failed, Step::Settle));
-    let longest: Vec<u64> = (1..8).map(|tries| rules().backoff.pause(tries).as_secs()).collect();
+    let longest: Vec<u64> = (1..8).map(|tries| rules().fetch.pause(tries).as_secs()).collect();
     assert_eq!(longest, [60, 120, 240, 480, 960, 1_200, 1_200]);
 }
 
@@ -306,7 +306,7 @@ proptest! {
         let mut world = World::new();
         for deed in &deeds {
             world.do_it(deed);
-            prop_assert!(world.entry.tries <= rules().backoff.tries && world.entry.takeovers <= MOST_TAKEOVERS);
+            prop_assert!(world.entry.tries <= rules().fetch.tries && world.entry.takeovers <= MOST_TAKEOVERS);
         }
         // From now on nobody dies, and everything goes well.
         world.do_it(&Deed::Hear(News::Over(T0)));
