@@ -11,6 +11,7 @@ mod checks;
 mod hooks;
 mod plans;
 mod playback;
+mod recording_places;
 mod stop;
 
 use std::net::{SocketAddr, TcpListener};
@@ -247,8 +248,11 @@ impl Parts {
         };
         let rest = plans::carrier(config);
         let recorder = bench.start_recorder(rest.as_ref(), &businesses, &beside);
-        playback::keep_own_recordings(config, &self.files, &self.store, &recorder, telemetry, &beside);
-        let shelves = playback::shelves(config);
+        let places = recording_places::Recordings::new(config)?;
+        bench.start_recording_keeper(&places, &beside);
+        let kept = playback::kept_where(config, &places);
+        playback::keep_own_recordings(kept, config, &self.files, &self.store, &recorder, telemetry, &beside);
+        let shelves = playback::shelves(places);
         let door = web::Data::new(StreamDoor {
             auth: auth.clone(),
             tokens: tokens.clone(),

@@ -24,6 +24,8 @@ use crate::providers::carrier::Carrier;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
+use super::recording_places::Recordings;
+
 /// The limits of each business, as calls see them; where it has none of its own, those of the configuration.
 struct Limits {
     config: Arc<Config>,
@@ -159,6 +161,12 @@ impl Bench<'_> {
             is_stopping: Arc::clone(is_stopping),
         };
         CampaignKeeper::start(parts, &beside.handle());
+    }
+
+    /// Starts deleting recordings whose time is over.
+    pub(super) fn start_recording_keeper(&self, places: &Recordings, beside: &Arbiter) {
+        let (store, telemetry) = (self.store.clone(), self.telemetry.clone());
+        places.start_keeper(self.config, store, telemetry, Arc::clone(&self.node), &beside.handle());
     }
 
     /// Starts looking after calls that stay open, if there is a carrier to ask.

@@ -27,6 +27,7 @@ mod layers;
 mod load;
 mod nearest;
 mod optional;
+mod recordings;
 mod secrets;
 mod settings;
 mod speech;
@@ -41,6 +42,7 @@ pub use environment::Environment;
 pub use explain::Explained;
 pub use finding::{Finding, Severity, Source};
 pub use load::{ConfigSources, Override};
+pub use recordings::{BadPlace, RecordingsPlace, RecordingsSettings};
 pub use settings::{
     AgentProvider, AgentSettings, ApiSettings, CallsSettings, CampaignsSettings, DatabaseSettings, HttpSettings,
     JournalSettings, LocalSettings, LocalSpeech, LogFormat, LogLevel, LogSettings, MediaSettings, NoiseReduction,
@@ -91,6 +93,8 @@ pub struct Config {
     pub webhooks: WebhookSettings,
     /// WAV files of calls.
     pub recording: RecordingSettings,
+    /// How recordings are fetched, where they are kept, and for how long.
+    pub recordings: RecordingsSettings,
     /// Journals of calls.
     pub journal: JournalSettings,
     /// What the service says about itself.
@@ -119,6 +123,17 @@ impl Config {
     /// Where the database is: as set, else SQLite under `data_dir`.
     pub fn database_url(&self) -> DatabaseUrl {
         self.database.url.clone().unwrap_or_else(|| DatabaseUrl::sqlite(&self.data_dir.join("trunkline.db")))
+    }
+
+    /// Where recordings are kept: as set, else under `data_dir`.
+    pub fn recordings_place(&self) -> RecordingsPlace {
+        let usual = || RecordingsPlace::Directory(self.data_dir.join("recordings"));
+        self.recordings.store_url.clone().unwrap_or_else(usual)
+    }
+
+    /// Where recordings lie while they are fetched: on this machine, whatever they are kept in.
+    pub fn incoming_recordings_dir(&self) -> PathBuf {
+        self.data_dir.join("recordings").join("incoming")
     }
 
     /// Where records wait for the database.
