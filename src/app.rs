@@ -52,6 +52,7 @@ use crate::transport::twilio_stream::{self, StreamDoor};
 
 use admin_token::admin_token;
 pub use playback::recording_store;
+pub use recording_places::sweep_recordings;
 pub use stop::Hurry;
 use stop::{LAST_WORDS, Stop};
 

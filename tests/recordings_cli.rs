@@ -11,6 +11,8 @@ mod skip;
 
 use std::fs;
 
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, SqliteConnection};
 use program::{Ended, trunkline};
 use serde_json::Value;
 use service::Service;
@@ -115,6 +117,31 @@ fn what_was_given_up_is_due_again() {
     assert!(more.iter().all(|call| state(call) != RecordingState::Failed));
     assert_eq!(state(&silent), RecordingState::Failed, "it was made here, and can be fetched from nowhere");
     assert_eq!(recordings(&service, &["retry"]).code, 2);
+}
+
+#[test]
+fn what_was_kept_for_long_enough_is_deleted_by_hand() {
+    let service = Service::with(|config| config.recordings.sweep_every_s = 86_400);
+    let call: CallSid = fresh_sid("CA").parse().unwrap();
+    let path = service.folder.path().join("recordings/old.wav");
+    fs::write(&path, "old").unwrap();
+    let file =
+        KeptFile { key: "old.wav".to_owned(), content_type: "audio/wav".to_owned(), bytes: 3, sha256: "ab".repeat(32) };
+    let own = RecordingReport::new(RecordingId::Own(call.clone()), call.clone(), RecordingState::Fetched);
+    service.store().hear_of_recording(&RecordingReport { file: Some(file), ..own }, 1_000_000).unwrap();
+
+    // Whatever else is to be done about the call is done.
+    let database = service.config.database_url();
+    let mut conn = SqliteConnection::establish(database.expose().strip_prefix("sqlite:").unwrap()).unwrap();
+    conn.batch_execute("PRAGMA busy_timeout = 10000; UPDATE recording_work SET state = 'settled'").unwrap();
+
+    let told = recordings(&service, &["sweep", "--dry-run"]);
+    assert_eq!((told.code, path.exists()), (0, true), "nothing is deleted by looking: {told:?}");
+    assert_eq!(told.out, format!("{call} {call}\n1 recordings would be deleted for their age\n"));
+    let told = recordings(&service, &["sweep"]);
+    assert_eq!((told.code, told.out.as_str()), (0, "1 recordings are deleted, 0 could not be\n"), "{told:?}");
+    assert!(!path.exists());
+    assert_eq!(service.store().recordings_of(&call).unwrap()[0].state, RecordingState::Expired);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod list;
 mod progress;
 mod retry;
+mod sweep;
 mod verify;
 
 use std::process::ExitCode;
@@ -61,6 +62,18 @@ pub enum RecordingsCommand {
                            Exit code: 0 if all are as they were stored, 1 if not, 2 if the configuration can't be used."
     )]
     Verify(VerifyArgs),
+    /// Delete recordings whose time is over, now
+    #[command(
+        long_about = "Deletes what has been kept for longer than recordings.keep_s, and what is more than recordings.quota_mb of a \
+                      business: at the carrier first, then here. A service that runs does the same every \
+                      recordings.sweep_every_s.",
+        after_long_help = "Examples:\n  \
+                           trunkline recordings sweep --dry-run\n      \
+                               what would be deleted for its age\n  \
+                           trunkline recordings sweep\n\n\
+                           Exit code: 0, 1 if something could not be deleted, 2 if the configuration can't be used."
+    )]
+    Sweep(SweepArgs),
 }
 
 /// Which recordings.
@@ -113,12 +126,23 @@ pub struct VerifyArgs {
     which: Which,
 }
 
+/// Options of `recordings sweep`.
+#[derive(Clone, Debug, Args)]
+pub struct SweepArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Say what would be deleted for its age, and delete nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
 /// Does it.
 pub fn run(command: &RecordingsCommand) -> ExitCode {
     let sources = match command {
         RecordingsCommand::List(args) => args.config.sources(),
         RecordingsCommand::Retry(args) => args.config.sources(),
         RecordingsCommand::Verify(args) => args.config.sources(),
+        RecordingsCommand::Sweep(args) => args.config.sources(),
     };
     let config = match load_config(&sources) {
         Ok((config, _)) => config,
@@ -128,6 +152,7 @@ pub fn run(command: &RecordingsCommand) -> ExitCode {
         RecordingsCommand::List(args) => list::list(args, &opened.store, &mut Out::stdout()),
         RecordingsCommand::Retry(args) => retry::retry(args, &opened.store, &mut Out::stdout()),
         RecordingsCommand::Verify(args) => verify::verify(args, &config, &opened.store, &mut Out::stdout()),
+        RecordingsCommand::Sweep(args) => sweep::sweep(args, &config, &opened.store, &mut Out::stdout()),
     });
     match done {
         Ok(true) => ExitCode::SUCCESS,
