@@ -73,6 +73,7 @@ pub struct Request {
 struct Book {
     answers: HashMap<String, VecDeque<Answer>>,
     requests: Vec<Request>,
+    otherwise: Option<Answer>,
 }
 
 pub struct FakeRecordings {
@@ -111,6 +112,11 @@ impl FakeRecordings {
         self.book.lock().unwrap().answers.insert(format!("{method} {path}"), answers);
     }
 
+    /// What every other address answers.
+    pub fn otherwise(&self, answer: Answer) {
+        self.book.lock().unwrap().otherwise = Some(answer);
+    }
+
     /// What came so far.
     pub fn requests(&self) -> Vec<Request> {
         self.book.lock().unwrap().requests.clone()
@@ -139,10 +145,11 @@ async fn serve(mut connection: TcpStream, book: Arc<Mutex<Book>>, password: Stri
         let mut book = book.lock().unwrap();
         let has_password = given.is_some();
         book.requests.push(Request { method: method.clone(), path: path.clone(), has_password });
+        let otherwise = book.otherwise.clone();
         match book.answers.get_mut(&format!("{method} {path}")) {
             Some(answers) if answers.len() > 1 => answers.pop_front().unwrap(),
             Some(answers) => answers.front().expect("an answer is written down").clone(),
-            None => Answer::new(404, r#"{"code": 20404, "status": 404}"#),
+            None => otherwise.unwrap_or_else(|| Answer::new(404, r#"{"code": 20404, "status": 404}"#)),
         }
     };
     send(&mut connection, &answer).await;
