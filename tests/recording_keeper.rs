@@ -201,7 +201,9 @@ fn what_is_old_is_gone_everywhere_and_what_is_young_stays(database: Database) {
         assert_eq!(desk.counts("trunkline_recordings_deleted_total{why=\"age\"}"), 3.0);
         assert_eq!(desk.counts("trunkline_recordings_kept_bytes"), 2_000_000.0);
         assert!(desk.counts("trunkline_partial_recordings_swept_total") >= 2.0, "each node sweeps its own");
-        keepers.iter().for_each(|keeper| drop(keeper.stop()));
+        for keeper in keepers {
+            keeper.stop();
+        }
     });
 }
 
