@@ -130,12 +130,22 @@ impl FakeRecordings {
 
 async fn serve(mut connection: TcpStream, book: Arc<Mutex<Book>>, password: String) {
     let mut raw = Vec::new();
-    while !raw.windows(4).any(|end| end == b"\r\n\r\n") {
+    let head = loop {
+        if let Some(end) = raw.windows(4).position(|end| end == b"\r\n\r\n") {
+            break String::from_utf8(raw[..end + 4].to_vec()).unwrap();
+        }
+        if connection.read_buf(&mut raw).await.unwrap_or(0) == 0 {
+            return;
+        }
+    };
+    // Who answers and hangs up while the other one still speaks is not heard.
+    let length =
+        head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+    while raw.len() < head.len() + length.unwrap_or(0) {
         if connection.read_buf(&mut raw).await.unwrap_or(0) == 0 {
             return;
         }
     }
-    let head = String::from_utf8(raw).unwrap();
     let mut words = head.split(' ');
     let (method, path) = (words.next().unwrap().to_owned(), words.next().unwrap().to_owned());
     let given = head.lines().filter_map(|line| line.split_once(": "));
