@@ -10,6 +10,7 @@
 //! again with the next look; the rest of the list is not held up by it, unless the carrier or the store is away altogether. To
 //! delete twice is to delete once, so it does no harm that two nodes may do it for a moment.
 
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -88,7 +89,8 @@ impl RecordingKeeper {
         if std::mem::replace(&mut self.is_at_it, true) {
             return; // the last one is not over
         }
-        let round = Round { parts: self.parts.clone(), places: Rc::clone(&self.places) };
+        let (parts, places) = (self.parts.clone(), Rc::clone(&self.places));
+        let round = Round { parts, places, asks_duty: true, swept: Cell::default() };
         let round = async move { round.run().await };
         ctx.spawn(round.into_actor(self).map(|(), this, _| this.is_at_it = false));
     }
@@ -113,10 +115,31 @@ impl MeteredActor for RecordingKeeper {
     }
 }
 
+/// What one look did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Recordings that are gone.
+    pub deleted: u64,
+    /// … and that could not be deleted.
+    pub failed: u64,
+    /// Whether it saw everything, and did not end early because the database, the carrier or the store is away.
+    pub is_whole: bool,
+}
+
+/// Looks once, now, whichever node has the duty: it does no harm that two do it for a moment. Partial files are another's.
+pub async fn sweep_now(parts: KeeperParts, places: RecordingPlaces) -> Swept {
+    let round = Round { parts, places: Rc::new(places), asks_duty: false, swept: Cell::default() };
+    let is_whole = round.delete_what_is_over().await.is_ok();
+    Swept { is_whole, ..round.swept.get() }
+}
+
 /// One look at everything.
 struct Round {
     parts: KeeperParts,
     places: Rc<RecordingPlaces>,
+    /// Whether it is only this node's to do while it has the duty.
+    asks_duty: bool,
+    swept: Cell<Swept>,
 }
 
 /// Why a round ends early. It was told.
@@ -194,7 +217,12 @@ impl Round {
 
     /// Deletes one recording everywhere; whether it is gone.
     async fn delete(&self, recording: &Recording, why: &'static str) -> Result<bool, Stop> {
+        let count = |deleted, failed| {
+            let so_far = self.swept.get();
+            self.swept.set(Swept { deleted: so_far.deleted + deleted, failed: so_far.failed + failed, ..so_far });
+        };
         let failed = |place, error: &dyn std::fmt::Display| {
+            count(0, 1);
             let error = error.to_string();
             self.parts.telemetry.record(Event::RecordingNotDeleted { call: &recording.call, place, error: &error });
         };
@@ -222,6 +250,7 @@ impl Round {
         }
         let (id, at) = (recording.id.clone(), clock::wall_micros());
         if self.on_duty(move |store| store.expire_recording(&id, at)).await? {
+            count(1, 0);
             self.parts.telemetry.record(Event::RecordingDeleted { why });
         }
         Ok(true)
@@ -235,11 +264,12 @@ impl Round {
     {
         let (store, node) = (self.parts.store.clone(), Arc::clone(&self.parts.node));
         let length = (self.parts.every * 3).max(SHORTEST_DUTY);
-        let now = clock::wall_micros();
-        let asked = actix_rt::task::spawn_blocking(move || match store.hold_duty(DUTY, &node, now, length)? {
-            true => ask(&store).map(Some),
-            false => Ok(None),
-        });
+        let (now, asks_duty) = (clock::wall_micros(), self.asks_duty);
+        let asked =
+            actix_rt::task::spawn_blocking(move || match !asks_duty || store.hold_duty(DUTY, &node, now, length)? {
+                true => ask(&store).map(Some),
+                false => Ok(None),
+            });
         asked.await.unwrap_or(Err(StoreError::Stopping))?.ok_or(Stop)
     }
 }

@@ -55,8 +55,7 @@ impl Handler<Transcribe> for TranscriptionWorker {
         let transcriber = Rc::clone(&self.transcriber);
         let Transcribe { file, language, wanted } = job;
         let work = async move {
-            // What makes recognisers write names as they are written is the recogniser's own business.
-            let sound = Sound { file: &file, language: &language, prompt: "" };
+            let sound = Sound { file: &file, language: &language };
             tokio::select! {
                 words = AssertUnwindSafe(transcriber.transcribe(&sound)).catch_unwind() => Some(words),
                 _ = wanted => None,

@@ -21,11 +21,16 @@ use super::recording_places::Recordings;
 pub(super) type MakeStore = Arc<dyn Fn() -> Rc<dyn RecordingStore> + Send + Sync>;
 
 /// The store of recordings that is configured, and whether that is where recordings are made.
-pub(super) fn recording_store(config: &Config, places: &Recordings) -> (MakeStore, KeptWhere) {
+pub(super) fn kept_where(config: &Config, places: &Recordings) -> (MakeStore, KeptWhere) {
     let is_where_made = config.recordings_place() == RecordingsPlace::Directory(config.data_dir.join("recordings"));
     let kept = if is_where_made { KeptWhere::InPlace } else { KeptWhere::InTheStore };
     let places = places.clone();
     (Arc::new(move || places.store()), kept)
+}
+
+/// The store of recordings that is configured, for this thread.
+pub fn recording_store(config: &Config) -> anyhow::Result<Rc<dyn RecordingStore>> {
+    Ok(Recordings::new(config)?.store())
 }
 
 /// Makes the shelf of each thread that serves requests.

@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use actix::ArbiterHandle;
 use anyhow::{Context, anyhow};
 
-use crate::actors::recording_keeper::{KeeperParts, RecordingKeeper, RecordingPlaces, SweepPartial};
+use crate::actors::recording_keeper::{KeeperParts, RecordingKeeper, RecordingPlaces, SweepPartial, Swept, sweep_now};
 use crate::config::{Config, RecordingsPlace};
 use crate::providers::recording_source::{
     AllowedHost, BreakerSettings, RecordingSource, TwilioRecordings, TwilioRecordingsSettings, sweep_partial,
@@ -71,21 +71,32 @@ impl Recordings {
         node: Arc<str>,
         beside: &ArbiterHandle,
     ) {
-        let set = &config.recordings;
-        let parts = KeeperParts {
-            store,
-            telemetry,
-            node,
-            keep: (set.keep_s > 0).then(|| Duration::from_secs(set.keep_s.into())),
-            quota: (set.quota_mb > 0).then(|| u64::from(set.quota_mb) * 1_000_000),
-            every: Duration::from_secs(set.sweep_every_s.into()),
-            sweep_partial: sweep(config),
-            // Twice as long as a fetch may take, so that a clock that is a little wrong costs none.
-            partial_after: Duration::from_secs(set.fetch_timeout_s.into()) * 2,
-        };
+        let parts = keeper_parts(config, store, telemetry, node);
         let own = self.clone();
         let places = move || RecordingPlaces { source: own.source(), store: own.store() };
         RecordingKeeper::start(parts, places, beside);
+    }
+}
+
+/// Deletes recordings whose time is over, now.
+pub async fn sweep_recordings(config: &Config, store: Store, telemetry: Telemetry) -> anyhow::Result<Swept> {
+    let own = Recordings::new(config)?;
+    let places = RecordingPlaces { source: own.source(), store: own.store() };
+    Ok(sweep_now(keeper_parts(config, store, telemetry, "by hand".into()), places).await)
+}
+
+fn keeper_parts(config: &Config, store: Store, telemetry: Telemetry, node: Arc<str>) -> KeeperParts {
+    let set = &config.recordings;
+    KeeperParts {
+        store,
+        telemetry,
+        node,
+        keep: (set.keep_s > 0).then(|| Duration::from_secs(set.keep_s.into())),
+        quota: (set.quota_mb > 0).then(|| u64::from(set.quota_mb) * 1_000_000),
+        every: Duration::from_secs(set.sweep_every_s.into()),
+        sweep_partial: sweep(config),
+        // Twice as long as a fetch may take, so that a clock that is a little wrong costs none.
+        partial_after: Duration::from_secs(set.fetch_timeout_s.into()) * 2,
     }
 }
 

@@ -290,6 +290,8 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
         webhooks,
         recordings,
         recording,
+        transcription,
+        summary,
         ..
     } = config;
     let mut ranges: Vec<(&'static str, f64, f64, f64)> = vec![("http.workers", http.workers as f64, 0.0, 256.0)];
@@ -366,6 +368,11 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     range("webhooks.max_body_bytes", webhooks.max_body_bytes as f64, 4_096, 16_777_216);
     range("webhooks.secret_overlap_s", webhooks.secret_overlap_s.into(), 0, 2_592_000);
     range("webhooks.keep_s", webhooks.keep_s.into(), 3_600, 315_360_000);
+    range("transcription.workers", transcription.workers.into(), 1, 32);
+    range("transcription.at_once", transcription.at_once.into(), 1, 32);
+    range("transcription.max_piece_s", transcription.max_piece_s.into(), 10, 780);
+    range("transcription.timeout_s", transcription.timeout_s.into(), 1, 1_800);
+    range("summary.timeout_ms", summary.timeout_ms.into(), 1_000, 600_000);
     range("recordings.answer_timeout_ms", recordings.answer_timeout_ms.into(), 100, 600_000);
     range("recordings.fetch_timeout_s", recordings.fetch_timeout_s.into(), 1, 86_400);
     range("recordings.max_bytes", recordings.max_bytes.into(), 65_536, 4_294_967_295);
@@ -374,6 +381,12 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     range("recordings.keep_s", recordings.keep_s.into(), 0, 315_360_000);
     range("recordings.quota_mb", recordings.quota_mb.into(), 0, 1_000_000_000);
     range("recordings.sweep_every_s", recordings.sweep_every_s.into(), 1, 86_400);
+    range("recordings.downloads", recordings.downloads.into(), 1, 64);
+    range("recordings.tries", recordings.tries.into(), 1, 20);
+    range("recordings.first_retry_s", recordings.first_retry_s.into(), 1, 3_600);
+    range("recordings.longest_retry_s", recordings.longest_retry_s.into(), 1, 86_400);
+    range("recordings.await_s", recordings.await_s.into(), 0, 86_400);
+    range("recordings.lease_s", recordings.lease_s.into(), 6, 3_600);
     range("recording.min_free_mb", recording.min_free_mb.into(), 0, 1_000_000);
     ranges
 }
@@ -395,7 +408,7 @@ fn is_network_or_host(text: &str) -> bool {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
         Some(Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),

@@ -8,7 +8,7 @@ use super::environment::Environment;
 use super::finding::{Finding, Severity, Source};
 use super::layers::{Layers, PREFIX};
 use super::secrets::{self, SECRETS};
-use super::{speech, typed};
+use super::{speech, transcription, typed};
 
 /// Names the file of settings, where the command line does not.
 const FILE_VARIABLE: &str = "TRUNKLINE_CONFIG";
@@ -59,7 +59,13 @@ impl Config {
         config.sources = layers.sources;
 
         let mut findings = layers.findings;
-        let judged = [check(&config, &indices), speech::check(&config, &indices, &sources.environment)].concat();
+        let environment = &sources.environment;
+        let judged = [
+            check(&config, &indices),
+            speech::check(&config, &indices, environment),
+            transcription::check(&config, environment),
+        ];
+        let judged = judged.concat();
         let unread: Vec<String> = findings.iter().map(|finding| finding.path.clone()).collect();
         findings.extend(judged.into_iter().filter(|finding| !unread.iter().any(|path| hides(path, finding))));
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));

@@ -33,6 +33,7 @@ mod settings;
 mod speech;
 #[cfg(test)]
 mod tests;
+mod transcription;
 mod typed;
 
 pub use crate::engine::business::CalledNumber;
@@ -48,6 +49,7 @@ pub use settings::{
     JournalSettings, LocalSettings, LocalSpeech, LogFormat, LogLevel, LogSettings, MediaSettings, NoiseReduction,
     OnRecordingFailure, OpenAiAudio, OpenAiSettings, RecordingSettings, SpoolSettings, TwilioSettings, WebhookSettings,
 };
+pub use transcription::{SummarySettings, TranscriptionProvider, TranscriptionSettings};
 
 /// The shipped defaults, which document every setting.
 pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
@@ -93,6 +95,10 @@ pub struct Config {
     pub webhooks: WebhookSettings,
     /// WAV files of calls.
     pub recording: RecordingSettings,
+    /// Who puts recordings into words.
+    pub transcription: TranscriptionSettings,
+    /// Who says in short what a call was about.
+    pub summary: SummarySettings,
     /// How recordings are fetched, where they are kept, and for how long.
     pub recordings: RecordingsSettings,
     /// Journals of calls.
@@ -123,6 +129,11 @@ impl Config {
     /// Where the database is: as set, else SQLite under `data_dir`.
     pub fn database_url(&self) -> DatabaseUrl {
         self.database.url.clone().unwrap_or_else(|| DatabaseUrl::sqlite(&self.data_dir.join("trunkline.db")))
+    }
+
+    /// Where recordings lie while they are put into words.
+    pub fn transcription_dir(&self) -> PathBuf {
+        self.data_dir.join("transcription")
     }
 
     /// Where recordings are kept: as set, else under `data_dir`.

@@ -48,6 +48,18 @@ pub struct RecordingsSettings {
     pub quota_mb: u32,
     /// Between two looks for what is to be deleted.
     pub sweep_every_s: u32,
+    /// How many recordings are fetched at once.
+    pub downloads: u32,
+    /// How often a recording is tried to be fetched.
+    pub tries: u32,
+    /// The pause after the first try that failed.
+    pub first_retry_s: u32,
+    /// The longest pause.
+    pub longest_retry_s: u32,
+    /// How long the carrier's recording is waited for after the call.
+    pub await_s: u32,
+    /// How long a step goes on without its lease being prolonged.
+    pub lease_s: u32,
 }
 
 impl RecordingsSettings {

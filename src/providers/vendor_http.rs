@@ -1,20 +1,18 @@
 //! One request to a vendor's HTTP interface, and what its status means.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::body::MessageBody;
 use awc::error::SendRequestError;
 use awc::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use bytes::Bytes;
-use rustls::{ClientConfig, RootCertStore};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use thiserror::Error;
 use tokio::time::{sleep, timeout};
 
-/// Says who asks.
-const AGENT: &str = concat!("Trunkline/", env!("CARGO_PKG_VERSION"));
+use super::https;
+
 /// How long a connection may take to open, TLS included.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// The largest answer: the words of four hours, each with its times.
@@ -96,19 +94,7 @@ impl VendorError {
 impl VendorHttp {
     /// Asks with this `Authorization`, and waits for a whole answer no longer than this.
     pub(super) fn new(authorization: Option<SecretString>, time_limit: Duration) -> Self {
-        let roots = rustls_native_certs::load_native_certs();
-        // awc reads them too, whether they are used or not, and panics where it can't.
-        let is_machine_whole = roots.errors.is_empty();
-        let mut trusted = RootCertStore::empty();
-        trusted.add_parsable_certificates(roots.certs);
-        let mut tls = ClientConfig::builder().with_root_certificates(trusted).with_no_client_auth();
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let connector = || awc::Connector::new().timeout(CONNECT_WITHIN).handshake_timeout(CONNECT_WITHIN);
-        let client = || {
-            let connector = connector().rustls_0_23(Arc::new(tls));
-            awc::Client::builder().connector(connector).disable_redirects().disable_timeout().no_default_headers()
-        };
-        Self { client: is_machine_whole.then(|| client().finish()), authorization, time_limit }
+        Self { client: https::client(CONNECT_WITHIN), authorization, time_limit }
     }
 
     /// `POST`, again and again while it may help. `body` is asked for each time.
@@ -150,7 +136,7 @@ impl VendorHttp {
         if let Some(authorization) = &self.authorization {
             request = request.insert_header((AUTHORIZATION, authorization.expose_secret()));
         }
-        let request = request.insert_header((CONTENT_TYPE, content_type)).insert_header((USER_AGENT, AGENT));
+        let request = request.insert_header((CONTENT_TYPE, content_type)).insert_header((USER_AGENT, https::AGENT));
         let mut answer = request.send_body(body).await.map_err(not_answered)?;
         let status = answer.status();
         let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());

@@ -8,16 +8,18 @@ use std::time::{Duration, Instant};
 
 use trunkline::engine::call::Speaker::{Agent, Caller};
 use trunkline::engine::transcript::Transcript;
-use trunkline::providers::transcriber::{CommandSettings, Sound, TranscribeError, TranscriberSettings};
+use trunkline::providers::transcriber::{self, CommandSettings, Sound, TranscribeError, TranscriberSettings};
 
 use crate::skip::skipped;
 use crate::sounds;
 
 async fn words(command: &str, file: &Path, time_limit: Duration) -> Result<Transcript, TranscribeError> {
-    let settings = CommandSettings::new(command, Duration::from_secs(600), time_limit).unwrap();
+    let command = command.parse().unwrap();
+    let settings = CommandSettings { command, longest_piece: Duration::from_secs(600), time_limit };
     let work = file.with_file_name("work");
-    let recogniser = TranscriberSettings::Command(settings).open(work.clone()).unwrap();
-    let outcome = recogniser.transcribe(&Sound { file, language: "en-US", prompt: "" }).await;
+    transcriber::sweep(&work).unwrap();
+    let recogniser = TranscriberSettings::Command(settings).open(work.clone());
+    let outcome = recogniser.transcribe(&Sound { file, language: "en-US" }).await;
     assert_eq!(fs::read_dir(work).unwrap().count(), 0, "nothing is left of what was said");
     outcome
 }

@@ -77,8 +77,8 @@ async fn words(vendor: &FakeVendor, file: &Path, language: &str, key: &str) -> R
         time_limit: Duration::from_secs(30),
     };
     let work = file.with_file_name("work");
-    let recogniser = TranscriberSettings::Deepgram(settings).open(work).unwrap();
-    recogniser.transcribe(&Sound { file, language, prompt: "" }).await
+    let recogniser = TranscriberSettings::Deepgram(settings).open(work);
+    recogniser.transcribe(&Sound { file, language }).await
 }
 
 #[actix_web::test]

@@ -128,6 +128,7 @@ fn settings(vendor: &FakeVendor, models: &[&str]) -> OpenAiCompatibleSettings {
         url: vendor.url.clone(),
         api_key: Some(KEY.to_owned().into()),
         models: models.iter().map(|&model| model.to_owned()).collect(),
+        prompt: "A telephone call.".to_owned(),
         longest_piece: Duration::from_secs(600),
         at_once: 3,
         time_limit: Duration::from_secs(30),
@@ -143,7 +144,7 @@ impl Bench {
     fn with(settings: OpenAiCompatibleSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = TranscriberSettings::OpenAiCompatible(settings);
-        let recogniser = settings.open(folder.path().join("work")).unwrap();
+        let recogniser = settings.open(folder.path().join("work"));
         Self { folder, recogniser }
     }
 
@@ -151,7 +152,7 @@ impl Bench {
     async fn words(&self, length_ms: u32, channels: &[&[sounds::Tone]]) -> Result<Transcript, TranscribeError> {
         let file = self.folder.path().join("call.wav");
         sounds::write(&file, 8_000, length_ms, channels);
-        self.recogniser.transcribe(&Sound { file: &file, language: "he-IL", prompt: "A telephone call." }).await
+        self.recogniser.transcribe(&Sound { file: &file, language: "he-IL" }).await
     }
 }
 
@@ -331,7 +332,7 @@ async fn an_mp3_of_two_channels_is_heard_like_a_wav() {
     let vendor = service(&["whisper-1"]).await;
     let bench = Bench::with(settings(&vendor, &["whisper-1"]));
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/audio/two_tones.mp3");
-    let transcript = bench.recogniser.transcribe(&Sound { file: &file, language: "", prompt: "" }).await.unwrap();
+    let transcript = bench.recogniser.transcribe(&Sound { file: &file, language: "" }).await.unwrap();
     assert_eq!(transcript.text(), "Caller: tone500\nAgent: tone300");
     assert!(transcript.segments[0].start_ms.abs_diff(2_000) <= 150, "{transcript:?}");
     let work = bench.folder.path().join("work");

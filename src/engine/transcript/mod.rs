@@ -4,10 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::call::Speaker;
 
+mod command;
 mod cut;
 mod join;
 mod summary;
 
+pub use command::{RecogniserCommand, RecogniserCommandError};
 pub use cut::{Stretch, stretches};
 pub use join::Words;
 pub use summary::{CallSummary, Field, SpokenText, shortened};

@@ -104,27 +104,21 @@ fn instructions(fields: &[String], language: &str) -> String {
 }
 
 fn schema(fields: &[String]) -> Value {
-    let field = json!({
-        "type": ["object", "null"],
-        "properties": { "value": { "type": "string" }, "confidence": { "type": "number" } },
-        "required": ["value", "confidence"],
-        "additionalProperties": false,
-    });
-    let properties: Map<String, Value> = fields.iter().map(|name| (name.clone(), field.clone())).collect();
-    json!({
-        "type": "object",
-        "properties": {
-            "summary": { "type": "string" },
-            "fields": {
-                "type": "object",
-                "properties": properties,
-                "required": fields,
-                "additionalProperties": false,
-            },
-        },
-        "required": ["summary", "fields"],
-        "additionalProperties": false,
-    })
+    let found = object([("value", json!({ "type": "string" })), ("confidence", json!({ "type": "number" }))]);
+    let field = json!({ "anyOf": [found, { "type": "null" }] });
+    let summary = ("summary", json!({ "type": "string" }));
+    if fields.is_empty() {
+        return object([summary]);
+    }
+    object([summary, ("fields", object(fields.iter().map(|name| (name.as_str(), field.clone()))))])
+}
+
+/// An object with these properties, each of them, and no others.
+fn object<'a>(properties: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
+    let properties: Map<String, Value> =
+        properties.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect();
+    let required: Vec<&String> = properties.keys().collect();
+    json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
 }
 
 /// A call says what it is about at its beginning, and what was agreed at its end.
@@ -160,6 +154,7 @@ struct Message {
 #[serde(deny_unknown_fields)]
 struct Written {
     summary: String,
+    #[serde(default)]
     fields: BTreeMap<String, Option<Found>>,
 }
 

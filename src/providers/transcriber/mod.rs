@@ -21,7 +21,7 @@ use thiserror::Error;
 use crate::engine::transcript::Transcript;
 
 use super::vendor_http::{Meaning, VendorError};
-pub use command::{CommandFault, CommandSettings};
+pub use command::CommandSettings;
 pub use deepgram::DeepgramSettings;
 pub use openai_compatible::OpenAiCompatibleSettings;
 
@@ -43,17 +43,23 @@ pub enum TranscriberSettings {
 }
 
 impl TranscriberSettings {
-    /// Opens the recogniser on this thread. `work_dir` is for what it works on, and is swept of what a crash left.
-    pub fn open(&self, work_dir: PathBuf) -> io::Result<Box<dyn Transcriber>> {
-        let place = workplace::Workplace::open(&work_dir)?;
-        Ok(match self {
+    /// Opens the recogniser on this thread. `work_dir` is for what it works on; see [`sweep`].
+    pub fn open(&self, work_dir: PathBuf) -> Box<dyn Transcriber> {
+        let place = workplace::Workplace::at(work_dir);
+        match self {
             Self::OpenAiCompatible(settings) => {
                 Box::new(openai_compatible::OpenAiCompatible::new(settings.clone(), place))
             }
             Self::Deepgram(settings) => Box::new(deepgram::Deepgram::new(settings.clone())),
             Self::Command(settings) => Box::new(command::CommandTranscriber::new(settings.clone(), place)),
-        })
+        }
     }
+}
+
+/// Makes the directory that recognisers work in, and deletes what a crash left there. What is in use stays, so that
+/// several processes may share one.
+pub fn sweep(work_dir: &Path) -> io::Result<()> {
+    workplace::Workplace::at(work_dir.to_owned()).sweep()
 }
 
 /// A recording on this disk.
@@ -63,8 +69,6 @@ pub struct Sound<'a> {
     pub file: &'a Path,
     /// The language that is spoken, as a BCP 47 tag.
     pub language: &'a str,
-    /// What makes the recogniser write names as they are written; never a business's own words.
-    pub prompt: &'a str,
 }
 
 /// Why there are no words. No message repeats a secret or what was said.

@@ -31,6 +31,7 @@ pub(super) fn decode(mp3: &Path, wav: &File) -> Result<(), TranscribeError> {
     loop {
         let packet = match reader.next_packet() {
             Ok(packet) => packet,
+            Err(Error::IoError(error)) if error.raw_os_error().is_some() => return Err(TranscribeError::Disk(error)),
             // The end of the file, whether it was expected there or not.
             Err(Error::IoError(_) | Error::ResetRequired) => break,
             Err(error) => return Err(unusable(error)),
@@ -67,7 +68,7 @@ fn writer<W: Write + Seek>(file: W, channels: u16, hz: u32) -> Result<WavWriter<
 
 fn unusable(error: Error) -> TranscribeError {
     match error {
-        Error::IoError(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => TranscribeError::Disk(error),
+        Error::IoError(error) if error.raw_os_error().is_some() => TranscribeError::Disk(error),
         _ => TranscribeError::Unusable(NO_SOUND.to_owned()),
     }
 }

@@ -166,7 +166,8 @@ fn cut_out(wav: &Path, hz: u32, piece: Piece) -> Result<Vec<u8>, TranscribeError
 
 fn unusable(error: hound::Error) -> TranscribeError {
     match error {
-        hound::Error::IoError(error) if error.kind() != io::ErrorKind::UnexpectedEof => TranscribeError::Disk(error),
+        // A file that is too short is an error of hound's own; the disk's are the system's.
+        hound::Error::IoError(error) if error.raw_os_error().is_some() => TranscribeError::Disk(error),
         other => TranscribeError::Unusable(format!("its WAV can't be read: {other}")),
     }
 }
@@ -185,7 +186,7 @@ mod tests {
         // Two seconds of silence; the caller for one; two seconds; the agent for one; two seconds.
         let file = folder.path().join("call.wav");
         stereo(&file, 8_000, &[(2_000, 0, 0), (1_000, 5_000, 0), (2_000, 0, 0), (1_000, 0, 5_000), (2_000, 0, 0)]);
-        let recording = Recording::open(&file, &Workplace::open(folder.path()).unwrap()).await.unwrap();
+        let recording = Recording::open(&file, &Workplace::at(folder.path().to_owned())).await.unwrap();
         let pieces = recording.pieces(LONGEST);
         let piece =
             |channel, speaker, start_ms, end_ms| Piece { channel, speaker, stretch: Stretch { start_ms, end_ms } };
@@ -208,7 +209,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("call.wav");
         stereo(&file, 11_025, &[(60_000, 0, 0), (1_000, 5_000, 5_000), (2_000, 0, 0)]);
-        let recording = Recording::open(&file, &Workplace::open(folder.path()).unwrap()).await.unwrap();
+        let recording = Recording::open(&file, &Workplace::at(folder.path().to_owned())).await.unwrap();
         let stretch = recording.pieces(LONGEST)[0].stretch;
         assert!(stretch.start_ms.abs_diff(59_800) <= 20 && stretch.end_ms.abs_diff(61_200) <= 20, "{stretch:?}");
     }
@@ -216,7 +217,7 @@ mod tests {
     #[actix_web::test]
     async fn one_channel_has_no_known_speaker_and_a_file_cut_short_ends_where_it_ends() {
         let folder = tempfile::tempdir().unwrap();
-        let place = Workplace::open(folder.path()).unwrap();
+        let place = Workplace::at(folder.path().to_owned());
         let file = folder.path().join("call.bin");
         let spec = WavSpec { channels: 1, sample_rate: 8_000, bits_per_sample: 16, sample_format: SampleFormat::Int };
         let mut writer = WavWriter::create(&file, spec).unwrap();
@@ -233,7 +234,7 @@ mod tests {
     #[actix_web::test]
     async fn what_is_no_sound_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        let place = Workplace::open(folder.path()).unwrap();
+        let place = Workplace::at(folder.path().to_owned());
         let file = folder.path().join("x");
         let headless = b"RIFF\x24\0\0\0WAVE".as_slice();
         for (content, is_unusable) in [(&b""[..], true), (b"<html>no such recording</html>", true), (headless, true)] {

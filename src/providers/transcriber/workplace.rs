@@ -13,21 +13,27 @@ pub(super) struct Workplace(PathBuf);
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 impl Workplace {
-    /// Opens the directory, and deletes what a crash left in it.
-    pub(super) fn open(directory: &Path) -> io::Result<Self> {
-        fs::create_dir_all(directory)?;
-        for entry in fs::read_dir(directory)? {
+    /// This directory; it need not be there yet.
+    pub(super) const fn at(directory: PathBuf) -> Self {
+        Self(directory)
+    }
+
+    /// Makes the directory if it is missing, and deletes what a crash left in it.
+    pub(super) fn sweep(&self) -> io::Result<()> {
+        fs::create_dir_all(&self.0)?;
+        for entry in fs::read_dir(&self.0)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "wav") && is_left(&path) {
                 remove(&path)?;
             }
         }
-        Ok(Self(directory.to_owned()))
+        Ok(())
     }
 
     /// A new file, readable by this user alone.
     pub(super) fn file(&self) -> io::Result<TemporaryFile> {
         let name = format!("{}-{}.wav", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        fs::create_dir_all(&self.0)?;
         let path = self.0.join(name);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -90,18 +96,19 @@ mod tests {
     #[test]
     fn what_a_crash_left_is_swept_and_what_is_in_use_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let place = Workplace::open(folder.path()).unwrap();
+        let place = Workplace::at(folder.path().join("work"));
         let mut used = place.file().unwrap();
         used.write(b"RIFF").unwrap();
-        fs::write(folder.path().join("1-1.wav"), b"left").unwrap();
-        fs::write(folder.path().join("notes.txt"), b"not ours").unwrap();
+        let [left, notes] = ["1-1.wav", "notes.txt"].map(|name| folder.path().join("work").join(name));
+        fs::write(&left, b"left").unwrap();
+        fs::write(&notes, b"not ours").unwrap();
 
-        let other = Workplace::open(folder.path()).unwrap().file().unwrap();
-        assert!(!folder.path().join("1-1.wav").exists());
-        assert!(folder.path().join("notes.txt").exists());
+        place.sweep().unwrap();
+        let other = place.file().unwrap();
+        assert!(!left.exists() && notes.exists());
         assert_eq!(fs::read(used.path()).unwrap(), b"RIFF");
         assert_ne!(used.path(), other.path());
         drop((used, other));
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(folder.path().join("work")).unwrap().count(), 1);
     }
 }

@@ -36,6 +36,8 @@ pub struct OpenAiCompatibleSettings {
     pub api_key: Option<SecretString>,
     /// The models, best first; at least one.
     pub models: Vec<String>,
+    /// What makes it write names as they are written; never a business's own words. Empty: nothing.
+    pub prompt: String,
     /// The longest piece of sound that it is given.
     pub longest_piece: Duration,
     /// How many pieces of one recording it is given at once.
@@ -161,7 +163,7 @@ impl OpenAiCompatible {
         form.field("model", model);
         form.field("response_format", if is_timeless { "json" } else { "verbose_json" });
         form.field("temperature", "0");
-        for (name, value) in [("language", primary(sound.language).as_str()), ("prompt", sound.prompt.trim())] {
+        for (name, value) in [("language", primary(sound.language).as_str()), ("prompt", self.settings.prompt.trim())] {
             if !value.is_empty() {
                 form.field(name, value);
             }
