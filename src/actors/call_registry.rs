@@ -166,7 +166,7 @@ pub enum NotRegistered {
 }
 
 /// How long an ended call is remembered. The carrier asks within seconds; its retries end after a minute.
-const REMEMBER: Duration = Duration::from_secs(300);
+const REMEMBER: Duration = Duration::from_secs(90);
 /// The end of a call is nobody's business any more after this, whatever happened: the carrier had 5 s to show it, and its
 /// REST interface was asked three times, for 5 s each.
 const OPEN_AT_MOST: Duration = Duration::from_secs(30);

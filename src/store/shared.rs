@@ -16,10 +16,10 @@ use super::settings::{StoreEvent, StoreSettings};
 use super::spool::Spool;
 use super::target::Target;
 
-/// How many claims are remembered: more calls than the busiest node has in an hour.
+/// How many claims are remembered: more calls than a node begins while their tokens are valid.
 const REMEMBERED_CLAIMS: usize = 65_536;
-/// How many ends of calls are remembered: the carrier asks within seconds.
-const REMEMBERED_ENDS: usize = 8_192;
+/// How many ends of calls are remembered: the carrier asks within seconds, and by then they are in the database.
+const REMEMBERED_ENDS: usize = 1_024;
 
 /// Shared by the writers, the readers and the keeper.
 pub(super) struct Shared {
@@ -222,10 +222,10 @@ impl Shared {
     }
 }
 
-/// What was said of the last so many calls.
+/// What was said of the last so many calls, which are kept as numbers: there are many.
 pub(super) struct Recent<T> {
-    values: HashMap<CallSid, T>,
-    order: VecDeque<CallSid>,
+    values: HashMap<u128, T>,
+    order: VecDeque<u128>,
     capacity: usize,
 }
 
@@ -236,7 +236,8 @@ impl<T> Recent<T> {
 
     /// Remembers the first value of a call; `false` if there is one.
     pub fn insert(&mut self, call: &CallSid, value: T) -> bool {
-        if self.values.contains_key(call) {
+        let call = call.number();
+        if self.values.contains_key(&call) {
             return false;
         }
         if self.order.len() >= self.capacity
@@ -244,18 +245,19 @@ impl<T> Recent<T> {
         {
             self.values.remove(&oldest);
         }
-        self.order.push_back(call.clone());
-        self.values.insert(call.clone(), value);
+        self.order.push_back(call);
+        self.values.insert(call, value);
         true
     }
 
     pub fn get(&self, call: &CallSid) -> Option<&T> {
-        self.values.get(call)
+        self.values.get(&call.number())
     }
 
     pub fn remove(&mut self, call: &CallSid) {
-        self.values.remove(call);
-        self.order.retain(|other| other != call);
+        let call = call.number();
+        self.values.remove(&call);
+        self.order.retain(|other| *other != call);
     }
 }
 
