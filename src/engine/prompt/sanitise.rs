@@ -119,35 +119,66 @@ fn masked_numbers(line: &str, own: &[String]) -> String {
     let mut rest = line;
     while let Some(at) = rest.find(|c: char| c == '+' || c.is_ascii_digit()) {
         masked.push_str(&rest[..at]);
-        let length = rest[at..].find(|c: char| !is_of_number(c)).unwrap_or(rest.len() - at);
-        let found = rest[at..at + length].trim_end_matches(|c: char| !c.is_ascii_digit());
-        let found = if found.is_empty() { &rest[at..at + 1] } else { found };
-        masked.push_str(if is_strange_number(found, own) { "[number]" } else { found });
+        let (found, is_strange) = first_number(&rest[at..], own);
+        masked.push_str(if is_strange { "[number]" } else { found });
         rest = &rest[at + found.len()..];
     }
     masked.push_str(rest);
     masked
 }
 
+/// What stands together as one number at the beginning of this text, and whether it is a stranger's telephone number. A
+/// date and one's own number stand for themselves, whatever figures stand beside them.
+fn first_number<'t>(text: &'t str, own: &[String]) -> (&'t str, bool) {
+    let kept = |text: &str| date(text).or_else(|| own_number(text, own));
+    if let Some(length) = kept(text) {
+        return (&text[..length], false);
+    }
+    // A plus begins another number.
+    let ends = |(at, c): &(usize, char)| !is_of_number(*c) || *at > 0 && *c == '+';
+    let end = text.char_indices().find(ends).map_or(text.len(), |(at, _)| at);
+    let begins = |at: &usize| text[..*at].ends_with(|c: char| !c.is_ascii_digit()) && kept(&text[*at..]).is_some();
+    let end = (1..end).find(begins).unwrap_or(end);
+    let found = text[..end].trim_end_matches(|c: char| !c.is_ascii_digit());
+    if found.is_empty() { (&text[..1], false) } else { (found, is_telephone_number(found)) }
+}
+
 fn is_of_number(c: char) -> bool {
     c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '.' | '(' | ')' | '/')
 }
 
-fn is_strange_number(text: &str, own: &[String]) -> bool {
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+fn is_telephone_number(text: &str) -> bool {
     let fewest = if text.starts_with('+') { FEWEST_DIGITS } else { FEWEST_BARE_DIGITS };
-    // At home a number is dialled with 0 in place of the country's code.
-    let local = digits.trim_start_matches('0');
-    let is_own = local.len() >= FEWEST_DIGITS && own.iter().any(|own| own.ends_with(local));
-    digits.len() >= fewest && !is_own && !is_date(text)
+    text.chars().filter(char::is_ascii_digit).count() >= fewest
 }
 
-/// Whether it begins like a date, `2026-11-24`.
-fn is_date(text: &str) -> bool {
+/// How many bytes one's own number has, if the text begins with it.
+fn own_number(text: &str, own: &[String]) -> Option<usize> {
+    let mut digits = String::new();
+    for (at, c) in text.char_indices().take_while(|(at, c)| is_of_number(*c) && (*at == 0 || *c != '+')) {
+        if !c.is_ascii_digit() {
+            continue;
+        }
+        digits.push(c);
+        let end = at + 1;
+        // At home a number is dialled with 0 in place of the country's code.
+        let local = digits.trim_start_matches('0');
+        let is_own = local.len() >= FEWEST_DIGITS && own.iter().any(|own| own.ends_with(local));
+        if is_own && !text[end..].starts_with(|c: char| c.is_ascii_digit()) {
+            return Some(end);
+        }
+    }
+    None
+}
+
+/// How many bytes a date like `2026-11-24` has, if the text begins with one.
+fn date(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    bytes.len() >= 10
+    let is_date = bytes.len() >= 10
         && [4, 7].iter().all(|at| matches!(bytes[*at], b'-' | b'.' | b'/'))
         && [0, 1, 2, 3, 5, 6, 8, 9].iter().all(|at| bytes[*at].is_ascii_digit())
+        && !bytes.get(10).is_some_and(u8::is_ascii_digit);
+    is_date.then_some(10)
 }
 
 #[cfg(test)]
@@ -190,6 +221,20 @@ mod tests {
         assert_eq!(line("+ and 1+1"), "+ and 1+1");
     }
 
+    #[test]
+    fn figures_beside_a_number_change_nothing_about_it() {
+        let own = ["14155550199".to_owned()];
+        let line = |text| strange_line(text, &own);
+        assert_eq!(line("on 2026-11-24 +1 415 555 0100"), "on 2026-11-24 [number]");
+        assert_eq!(line("on 2026-11-24 030 1234567"), "on 2026-11-24 [number]");
+        assert_eq!(line("table 5 +14155550199"), "table 5 +14155550199");
+        assert_eq!(line("table 5 415 555 0199 2 times"), "table 5 415 555 0199 2 times");
+        assert_eq!(line("+14155550199 +14155550100"), "+14155550199 [number]");
+        assert_eq!(line("+14155550100 / +14155550199"), "[number] / +14155550199");
+        assert_eq!(line("+141555501990"), "[number]", "a longer number is another one");
+        assert_eq!(line("5 on 2026-11-24"), "5 on 2026-11-24");
+    }
+
     proptest! {
         #[test]
         fn cleaning_twice_cleans_no_more(text in "[<>|/`a-d sytem\\[\\]\n\u{200b}\u{0}é]{0,60}") {
@@ -200,8 +245,15 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_it_panic(text: String) {
+        fn no_text_makes_it_panic(text: String, figures in "[0-9+ ()./é-]{0,40}") {
             strange_line(&text, &["14155550199".to_owned()]);
+            strange_line(&figures, &["14155550199".to_owned()]);
+        }
+
+        #[test]
+        fn no_number_of_nine_digits_gets_through_beside_whatever_stands(before in "[a-z0-9+./ -]{0,20} ", number in "\\+[1-9][0-9]{8,14}") {
+            let line = strange_line(&format!("{before}{number} please"), &["14155550199".to_owned()]);
+            prop_assert!(!line.contains(&number), "{}", line);
         }
 
         #[test]
