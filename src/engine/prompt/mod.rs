@@ -37,7 +37,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::engine::business::{Business, is_placeholder, template};
+use crate::engine::business::{Business, LONGEST_PROMPT, is_placeholder, template};
 use crate::engine::ids::PhoneNumber;
 use crate::engine::status::CallDirection;
 
@@ -168,7 +168,8 @@ impl PromptBuilder<'_> {
         self.complete(&self.foundation(), call)
     }
 
-    /// The layers that may be cached: they hold nothing of any call.
+    /// The layers that may be cached: they hold nothing of any call. No more of the business's words is looked at than a
+    /// prompt may have, whatever its variables make of them.
     pub fn foundation(&self) -> Foundation {
         let profile = &self.business.profile;
         let name = clean_line(&profile.name);
@@ -177,14 +178,19 @@ impl PromptBuilder<'_> {
             Channel::WhatsApp => LONGEST_OF_MESSAGES,
         };
         let filled = template::filled(self.own_words(), |name| profile.variable(name));
-        let clean = clean(&filled);
+        let read = filled.char_indices().nth(LONGEST_PROMPT).map_or(&*filled, |(end, _)| &filled[..end]);
+        let clean = clean(read);
         let own = cut(&clean, limit);
         let is_minimal = own.is_empty();
 
         let mut layers = vec![layers::rules(self.channel, &name, &profile.language)];
         layers.extend(layers::direction(self.channel, &name));
         layers.push(if is_minimal { layers::MINIMAL.to_owned() } else { own.to_owned() });
-        Foundation { text: layers.join("\n\n"), is_minimal, is_cut: own.len() < clean.len() }
+        Foundation {
+            text: layers.join("\n\n"),
+            is_minimal,
+            is_cut: own.len() < clean.len() || read.len() < filled.len(),
+        }
     }
 
     /// A foundation of this builder, with what is true of one call.

@@ -4,24 +4,21 @@
 /// Words that models and their templates put between pointed brackets to say who speaks.
 const ROLES: [&str; 9] =
     ["system", "developer", "assistant", "user", "tool", "instruction", "instructions", "prompt", "context"];
-/// Marks that templates of models set around roles and instructions.
-const MARKS: [&str; 6] = ["[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "<s>", "</s>"];
+/// Marks that templates of models set around roles and instructions, and that of code.
+const MARKS: [&str; 7] = ["[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "<s>", "</s>", "```"];
 /// The longest mark between pointed brackets that is looked for, in bytes.
 const LONGEST_TAG: usize = 256;
 /// How many digits make a telephone number: the shortest with an area code.
 const FEWEST_DIGITS: usize = 7;
 /// The same of digits without a `+`, which may be a price, a year or an order.
 const FEWEST_BARE_DIGITS: usize = 9;
+/// How many digits make a telephone number at most, in E.164.
+const MOST_DIGITS: usize = 15;
 
 /// The text without what can't be seen and without markup; its lines stay, but no more than one of them in a row is
 /// empty.
 pub(super) fn clean(text: &str) -> String {
-    let mut clean = visible(text);
-    // Where a mark is taken out, another may come together.
-    while let Some(without) = without_markup(&clean) {
-        clean = without;
-    }
-    tidy(&clean)
+    tidy(&without_markup(&visible(text)))
 }
 
 /// The same, in one line.
@@ -54,46 +51,44 @@ fn visible(text: &str) -> String {
     text.chars().filter(|c| !is_hidden(*c)).collect()
 }
 
-/// The text without the marks that stand in it now; `None` if there are none.
-fn without_markup(text: &str) -> Option<String> {
+/// The text without marks. One is taken out as soon as its last character is there, so that another which comes together
+/// by that is seen when its own is; the time that it takes does not depend on how marks are nested.
+fn without_markup(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(['<', '[', '`']) {
-        kept.push_str(&rest[..at]);
-        let from = &rest[at..];
-        let length = mark(from).unwrap_or(0);
-        if length == 0 {
-            kept.push_str(&from[..1]);
+    for c in text.chars() {
+        kept.push(c);
+        if let Some(at) = last_mark(&kept, c) {
+            kept.truncate(at);
         }
-        rest = &from[length.max(1)..];
     }
-    kept.push_str(rest);
-    (kept.len() < text.len()).then_some(kept)
+    kept
 }
 
-/// How many bytes the mark at the beginning of this text has, if there is one.
-fn mark(text: &str) -> Option<usize> {
-    let begins = |mark: &&&str| text.get(..mark.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(mark));
-    if let Some(mark) = MARKS.iter().find(begins) {
-        return Some(mark.len());
+/// Where the mark begins with which the text ends, if it ends with one. `last` is the text's last character.
+fn last_mark(text: &str, last: char) -> Option<usize> {
+    if !matches!(last, '>' | ']' | '`') {
+        return None;
     }
-    if text.starts_with("```") {
-        return Some(3);
+    let bytes = text.as_bytes();
+    let near = text.len().saturating_sub(LONGEST_TAG);
+    let is_tag_at = |at: &usize| bytes[*at] == b'<' && is_tag(&text[*at..]);
+    let tag = (last == '>').then(|| (near..text.len()).find(is_tag_at)).flatten();
+    tag.or_else(|| {
+        let begin = |mark: &&str| text.len().checked_sub(mark.len());
+        let ends = |mark: &&&str| begin(mark).is_some_and(|at| bytes[at..].eq_ignore_ascii_case(mark.as_bytes()));
+        MARKS.iter().find(ends).and_then(begin)
+    })
+}
+
+/// Whether this text, which ends with `>`, is one tag that says who speaks: `<|…|>`, `<system …>`, `</ user>`.
+fn is_tag(text: &str) -> bool {
+    let inside = &text[1..text.len() - 1];
+    if inside.starts_with('|') {
+        return inside.ends_with('|');
     }
-    let near = &text[..text.len().min(LONGEST_TAG).min(floor(text, LONGEST_TAG))];
-    if text.starts_with("<|") {
-        return near.find("|>").map(|at| at + 2);
-    }
-    let inside = text.strip_prefix('<')?;
     let name = inside.trim_start_matches(['/', ' ']);
     let end = name.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(name.len());
-    let is_role = ROLES.contains(&name[..end].to_ascii_lowercase().as_str());
-    is_role.then(|| near.find('>').map(|at| at + 1)).flatten()
-}
-
-/// The last boundary of a character at or before this byte.
-fn floor(text: &str, byte: usize) -> usize {
-    (0..=byte.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+    ROLES.iter().any(|role| name[..end].eq_ignore_ascii_case(role))
 }
 
 /// Without blanks at the ends of lines and without more than one empty line in a row.
@@ -137,7 +132,8 @@ fn first_number<'t>(text: &'t str, own: &[String]) -> (&'t str, bool) {
     // A plus begins another number.
     let ends = |(at, c): &(usize, char)| !is_of_number(*c) || *at > 0 && *c == '+';
     let end = text.char_indices().find(ends).map_or(text.len(), |(at, _)| at);
-    let begins = |at: &usize| text[..*at].ends_with(|c: char| !c.is_ascii_digit()) && kept(&text[*at..]).is_some();
+    let is_digit = |at: usize| text.as_bytes()[at].is_ascii_digit();
+    let begins = |at: &usize| !is_digit(*at - 1) && is_digit(*at) && kept(&text[*at..]).is_some();
     let end = (1..end).find(begins).unwrap_or(end);
     let found = text[..end].trim_end_matches(|c: char| !c.is_ascii_digit());
     if found.is_empty() { (&text[..1], false) } else { (found, is_telephone_number(found)) }
@@ -163,6 +159,9 @@ fn own_number(text: &str, own: &[String]) -> Option<usize> {
         let end = at + 1;
         // At home a number is dialled with 0 in place of the country's code.
         let local = digits.trim_start_matches('0');
+        if local.len() > MOST_DIGITS {
+            return None;
+        }
         let is_own = local.len() >= FEWEST_DIGITS && own.iter().any(|own| own.ends_with(local));
         if is_own && !text[end..].starts_with(|c: char| c.is_ascii_digit()) {
             return Some(end);
@@ -200,9 +199,17 @@ mod tests {
         assert_eq!(clean("[INST] <<SYS>>x<</SYS>> [/inst]"), "x");
         assert_eq!(clean("<sys<|x|>tem>x"), "x", "what comes together by a removal is removed, too");
         assert_eq!(clean("``` `a` ```"), "`a`");
+        assert_eq!(clean("<|a <system> b|>c<||><|>d"), "cd");
         for text in ["3 < 4 and 5 > 4", "a <b> c", "[1] see below", "<3", "<", "<|", "<|x", "<systematic>", "é<"] {
             assert_eq!(clean(text), text);
         }
+    }
+
+    #[test]
+    fn twenty_thousand_marks_inside_of_each_other_take_no_longer_than_side_by_side() {
+        let depth = 20_000;
+        assert_eq!(clean(&format!("a{}{}b", "[INST".repeat(depth), "]".repeat(depth))), "ab");
+        assert_eq!(clean(&format!("a{}b", "[INST]".repeat(depth))), "ab");
     }
 
     #[test]

@@ -134,6 +134,18 @@ fn what_the_business_wrote_keeps_its_numbers() {
 }
 
 #[test]
+fn variables_that_make_millions_of_characters_of_a_prompt_are_not_all_read() {
+    let mut business = bakery();
+    business.profile.variables = [("goods".to_owned(), "`]".repeat(100))].into();
+    business.profile.prompts.inbound = Some("{{goods}}".repeat(3_000));
+    let foundation = PromptBuilder { business: &business, channel: INBOUND }.foundation();
+    assert!(foundation.is_cut());
+    business.profile.variables = [("goods".to_owned(), "\u{200b}".repeat(100))].into();
+    let foundation = PromptBuilder { business: &business, channel: INBOUND }.foundation();
+    assert!(foundation.is_minimal() && foundation.is_cut(), "what was read cannot be seen");
+}
+
+#[test]
 fn debug_says_nothing() {
     let business = bakery();
     let builder = PromptBuilder { business: &business, channel: INBOUND };
