@@ -230,7 +230,13 @@ impl PromptBuilder<'_> {
     fn notes(&self, call: &CallContext) -> Option<String> {
         let profile = &self.business.profile;
         let digits = |number: &PhoneNumber| number.as_str().trim_start_matches('+').to_owned();
-        let own: Vec<String> = profile.own_numbers().chain(&profile.transfer_to).map(digits).collect();
+        // A business that answers every number has the one of this call, too.
+        let shown = match self.channel {
+            Channel::Call(CallDirection::Outbound) => &call.from,
+            Channel::Call(CallDirection::Inbound) | Channel::WhatsApp => &call.to,
+        };
+        let own = profile.own_numbers().chain(&profile.transfer_to).chain(shown);
+        let own: Vec<String> = own.map(digits).collect();
         let note = |(name, value): &(String, String)| {
             let (name, value) = (strange_line(name, &own), strange_line(value, &own));
             let is_told = !is_placeholder(&name) && !is_placeholder(&value);

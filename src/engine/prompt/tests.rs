@@ -126,6 +126,19 @@ fn what_is_known_of_a_call_is_told_as_information() {
 }
 
 #[test]
+fn the_number_of_a_call_stays_for_a_business_that_answers_every_number() {
+    let mut business = bakery();
+    business.profile.numbers = vec!["*".parse().unwrap()];
+    let call = CallContext {
+        from: Some("+14155550142".parse().unwrap()),
+        notes: vec![("callback".to_owned(), "+1 415 555 0199, not +1 415 555 0142".to_owned())],
+        ..call()
+    };
+    assert!(built(&business, INBOUND, &call).ends_with("- callback: +1 415 555 0199, not [number]"));
+    assert!(built(&business, OUTBOUND, &call).ends_with("- callback: [number], not +1 415 555 0142"));
+}
+
+#[test]
 fn what_the_business_wrote_keeps_its_numbers() {
     let mut business = bakery();
     business.profile.prompts.inbound =
