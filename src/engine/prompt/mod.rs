@@ -34,7 +34,6 @@ mod sanitise;
 mod tests;
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::engine::business::{Business, LONGEST_PROMPT, is_placeholder, template};
@@ -98,19 +97,6 @@ impl Channel {
         }
     }
 }
-
-impl FromStr for Channel {
-    type Err = UnknownChannel;
-
-    fn from_str(text: &str) -> Result<Self, UnknownChannel> {
-        Self::ALL.into_iter().find(|channel| channel.as_str() == text).ok_or(UnknownChannel)
-    }
-}
-
-/// A word that is no channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("is neither inbound nor outbound nor whatsapp")]
-pub struct UnknownChannel;
 
 /// What is true of one call only. It is never cached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -23,10 +23,10 @@ use crate::store::campaigns::CampaignPlace;
 
 use super::body::{Body, Query, named};
 use super::caller::Caller;
-use super::calls::place::{self, DialDesk, LONGEST_MESSAGE, number_to_show, random_hex};
+use super::calls::place::{self, DialDesk, LONGEST_MESSAGE, number_to_show};
 use super::page::Page;
 use super::problem::{FieldError, Problem};
-use super::{Api, Part, by_get, get, resource};
+use super::{Api, Part, by_get, get, random, resource};
 use json::{AskedCampaigns, AskedLeads, CampaignJson, LeadJson, NewCampaign};
 
 /// This part of the interface.
@@ -332,5 +332,5 @@ fn leads_of(
 }
 
 fn new_id() -> Result<CampaignId, Problem> {
-    format!("CP{}", random_hex()?).parse().map_err(|_| Problem::internal("an id that is none"))
+    format!("CP{}", random::hex::<16>()?).parse().map_err(|_| Problem::internal("an id that is none"))
 }

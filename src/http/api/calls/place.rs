@@ -21,6 +21,7 @@ use crate::http::api::Api;
 use crate::http::api::body::{Body, named};
 use crate::http::api::caller::Caller;
 use crate::http::api::problem::{FieldError, Problem};
+use crate::http::api::random;
 use crate::http::api::value::{BusinessName, Moment, Number, ONE_LINE};
 
 /// The longest message for a machine, in characters: a minute of speech.
@@ -288,15 +289,8 @@ pub(in crate::http::api) fn number_to_show(
     }
 }
 
-/// 32 hexadecimal digits that nobody has had.
-pub(in crate::http::api) fn random_hex() -> Result<String, Problem> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(|error| Problem::internal(error.to_string()))?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
 pub(in crate::http::api) fn new_id() -> Result<JobId, Problem> {
-    format!("OB{}", random_hex()?).parse().map_err(|_| Problem::internal("an id that is none"))
+    format!("OB{}", random::hex::<16>()?).parse().map_err(|_| Problem::internal("an id that is none"))
 }
 
 fn text() -> ObjectBuilder {
