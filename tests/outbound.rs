@@ -21,7 +21,8 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use service::{PATIENCE, PUBLIC_URL, Service, ms, until};
 use trunkline::cli::demo::twilio::CallIdentity;
-use trunkline::config::Config;
+use trunkline::config::{Business, Config};
+use trunkline::engine::outbound::OutboundOrder;
 use twilio_rest::{Asked, Fault, PlacedCall, TwilioRestFake};
 
 const ADMIN: &str = "an-administrators-token-of-these-tests";
@@ -31,6 +32,8 @@ const THEIRS: &str = "+14155550100";
 on_both_databases! {
     a_call_is_placed_and_goes_on_like_any_other
     a_repeated_key_gives_the_first_call_and_dials_no_second_one
+    a_call_that_was_written_down_and_never_dialled_is_dialled_when_it_is_asked_for_again
+    nobody_shows_the_number_of_another_business
     an_unknown_outcome_is_told_by_the_first_webhook_and_never_dialled_again
     the_carrier_is_asked_about_what_stays_unknown
     what_a_machine_is_told_is_what_was_asked_for
@@ -160,6 +163,47 @@ fn a_repeated_key_gives_the_first_call_and_dials_no_second_one(database: Databas
         let other = place(&service, json!({ "idempotency_key": "order 7", "to": "+14155550101" }), 409).await;
         assert!(other["detail"].as_str().unwrap().contains("idempotency_key"), "{other}");
         assert_eq!(fake.count(Asked::Place), 1);
+    });
+}
+
+fn a_call_that_was_written_down_and_never_dialled_is_dialled_when_it_is_asked_for_again(database: Database) {
+    let (fake, service) = start(&database, |config| config.calls.max_outbound_per_business = 0);
+    runtime().block_on(async {
+        // A node wrote it down, and died before it dialled.
+        let id = format!("OB{}", "0".repeat(31) + "1");
+        let order = OutboundOrder {
+            business: "Reception".parse().unwrap(),
+            to: THEIRS.parse().unwrap(),
+            from: OURS.parse().unwrap(),
+            context: Vec::new(),
+            on_machine: service.config.calls.on_machine,
+            message: None,
+            idempotency_key: Some("order 7".to_owned()),
+        };
+        let long_ago = trunkline::clock::wall_micros() - 60_000_000;
+        service.store().order_call(&id.parse().unwrap(), &order, long_ago).unwrap();
+        let asked = (0..4).map(|_| place(&service, json!({ "idempotency_key": "order 7" }), 200));
+        assert!(join_all(asked).await.iter().all(|job| job["id"] == json!(id)));
+        let job = becomes(&service, &id, "placed").await;
+        assert_eq!(job["call_sid"], json!(fake.calls()[0].sid));
+        assert_eq!(fake.count(Asked::Place), 1);
+    });
+}
+
+fn nobody_shows_the_number_of_another_business(database: Database) {
+    let (fake, service) = start(&database, |config| {
+        let bakery = Business { name: "Bakery".parse().unwrap(), ..config.business[0].clone() };
+        config.business[0].number = "*".parse().unwrap();
+        config.business.push(bakery);
+    });
+    runtime().block_on(async {
+        let refused = place(&service, json!({ "from": OURS }), 422).await;
+        assert_eq!(refused["errors"][0]["field"], "from", "it is the bakery's, also for the catch-all: {refused}");
+        place(&service, json!({ "business": "Bakery", "from": OURS }), 201).await;
+        place(&service, json!({ "from": "+14155550177" }), 201).await;
+        assert_eq!(fake.count(Asked::Place), 2);
+        let odd = place(&service, json!({ "idempotency_key": "a\0" }), 422).await;
+        assert_eq!(odd["errors"][0]["field"], "idempotency_key", "{odd}");
     });
 }
 

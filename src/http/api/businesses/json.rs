@@ -83,7 +83,7 @@ pub(super) struct LimitsJson {
     outbound: Option<u32>,
 }
 
-macro_rules! described {
+macro_rules! editable {
     ($(#[$doc:meta])* $name:ident, $as:ident, { $($(#[$attr:meta])* $own:ident: $type:ty,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Deserialize, ToSchema)]
@@ -129,7 +129,7 @@ macro_rules! described {
     };
 }
 
-described!(
+editable!(
     /// A business that is asked for.
     NewBusiness, NewBusiness, {
         /// The name, as callers hear it.
@@ -137,7 +137,7 @@ described!(
         name: String,
     }
 );
-described!(
+editable!(
     /// What is to be changed of a business.
     BusinessEdit, BusinessEdit, {
         /// The version that the editor has seen.
