@@ -154,7 +154,7 @@ impl Store {
         };
         let before: Vec<&str> = before.iter().map(|state| state.as_str()).collect();
         self.change(|conn| {
-            let open = table::table.find(job.as_str()).filter(table::state.eq_any(before));
+            let open = table::table.find(job.as_str()).filter(table::state.eq_any(&before));
             let to = (table::state.eq(state.as_str()), table::call_sid.eq(call_sid), table::error.eq(error));
             Ok(both!(conn, |c| diesel::update(open).set(to).execute(c))? == 1)
         })
