@@ -88,6 +88,21 @@ fn a_slot_lives_as_long_as_its_call(database: Database) {
     });
 }
 
+#[test]
+fn a_caller_too_many_hears_it_in_the_language_of_the_business() {
+    let database = Database::sqlite();
+    let service = on(&database, "a", |config| {
+        config.calls.max = 1;
+        config.business[0].language = "he-IL".to_owned();
+    });
+    runtime().block_on(async {
+        assert!(is_taken(&service.webhook(Caller::new().voice()).await));
+        let answer = service.webhook(Caller::new().voice()).await;
+        let said = "<Say language=\"he-IL\" voice=\"Google.he-IL-Standard-A\">אנו מצטערים, כל הקווים תפוסים כרגע.";
+        assert!(answer.body.contains(said) && answer.body.ends_with("</Say><Hangup/></Response>"), "{answer:?}");
+    });
+}
+
 /// Two services that share a database, an account and this limit of calls.
 #[cfg(feature = "postgres")]
 fn two_nodes(database: &Database, max: u32, lease_s: u32) -> [Service; 2] {
