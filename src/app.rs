@@ -228,7 +228,7 @@ impl Parts {
         let desk =
             BusinessKeeper::start(self.store.clone(), config.seeds(), prompts.clone(), first_look, telemetry.clone());
         let businesses = desk.businesses;
-        let agents = agents::Agents::new(config, &businesses.now()).context("agent")?;
+        let agents = agents::Agents::new(config, &businesses, telemetry).context("agent")?;
         let usual_agent = agents.usual();
 
         let node = plans::node_name();

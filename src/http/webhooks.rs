@@ -29,6 +29,7 @@ use crate::engine::call::Farewell;
 use crate::engine::ids::{AccountSid, BusinessId, CallSid};
 use crate::engine::status::{CallDirection, CallStatus, CarrierSource, StatusChange};
 use crate::engine::wire::auth::RequestAuth;
+use crate::engine::wire::sentence::Sentence;
 use crate::engine::wire::token::{MediaClaims, MediaTokens, TOKEN_PARAMETER};
 use crate::engine::wire::twiml::{Connect, Dial, Twiml, callback_url, websocket_url};
 use crate::engine::wire::webhook::{
@@ -96,7 +97,9 @@ pub async fn voice(
     let call = signed.webhook(VoiceWebhook::from_form)?;
     if service.is_stopping.load(Ordering::Relaxed) {
         service.telemetry.record(Event::CallRefused { why: Refusal::Draining });
-        return Ok(signed.twiml(Twiml::apology()));
+        let businesses = service.businesses.now();
+        let language = businesses.answering(call.to.number()).map_or("", |business| &business.profile.language);
+        return Ok(signed.twiml(Twiml::refusal(Sentence::Apology, language)));
     }
     // Its media stream would be refused for the same reason, in the middle of a call that was answered.
     if service.account.as_ref().is_some_and(|ours| *ours != call.account_sid) {
@@ -118,13 +121,11 @@ pub async fn voice(
     let change = signed.identified(call.change(Some(business.id.clone()), clock::wall_micros()));
     if service.overload.is_on() {
         refuse(&service, Refusal::Overloaded, "live calls were served late already", change).await;
-        let words = "We are sorry, all our lines are busy. Please call again in a few minutes. Goodbye.";
-        return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
+        return Ok(signed.twiml(Twiml::refusal(Sentence::BusyForMinutes, &business.profile.language)));
     }
     if let Err(full) = reserve_slot(&service, &call, &business.id).await {
         refuse(&service, full.refusal(), full.reason(), change).await;
-        let words = "We are sorry, all lines are busy at the moment. Please call again later. Goodbye.";
-        return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
+        return Ok(signed.twiml(Twiml::refusal(Sentence::AllBusy, &business.profile.language)));
     }
     note_status(&service, change).await;
     Ok(signed.twiml(connect(&service, &signed, &call, business)))

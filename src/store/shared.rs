@@ -58,6 +58,8 @@ pub(super) enum Wake {
 struct Signal {
     has_work: bool,
     is_stopping: bool,
+    /// Somebody says that the database is away, and the keeper has not found out yet.
+    is_suspected: bool,
 }
 
 impl Shared {
@@ -111,15 +113,37 @@ impl Shared {
             }
             self.is_up.store(false, Ordering::Release);
         }
+        locked(&self.keeper).is_suspected = true;
         self.settings.observer.tell(StoreEvent::DatabaseLost { error });
         self.wake_keeper();
     }
 
     /// The database answers. Only the keeper says so.
     pub fn database_answers(&self) {
-        let mut database = locked(&self.database);
-        *database = DatabaseState::Up;
-        self.is_up.store(true, Ordering::Release);
+        {
+            let mut database = locked(&self.database);
+            *database = DatabaseState::Up;
+            self.is_up.store(true, Ordering::Release);
+        }
+        self.has_found_out();
+    }
+
+    /// The keeper has asked the database, and knows whether it is there.
+    pub fn has_found_out(&self) {
+        locked(&self.keeper).is_suspected = false;
+        self.wake.notify_all();
+    }
+
+    /// Whether it is worth asking the database. Where somebody has just lost patience with it, that is known once the
+    /// keeper has asked it: a busy machine is late now and then, and nobody who has time is sent away for that.
+    pub fn is_up_after_all(&self) -> bool {
+        if self.is_up() {
+            return true;
+        }
+        let longest = self.settings.connect_timeout;
+        let is_open = |signal: &mut Signal| signal.is_suspected && !signal.is_stopping;
+        drop(self.wake.wait_timeout_while(locked(&self.keeper), longest, is_open));
+        self.is_up()
     }
 
     /// Keeps records on the disk until the database takes them.
