@@ -34,6 +34,7 @@ on_both_databases! {
     an_unknown_outcome_is_told_by_the_first_webhook_and_never_dialled_again
     the_carrier_is_asked_about_what_stays_unknown
     what_a_machine_is_told_is_what_was_asked_for
+    a_call_belongs_to_the_job_that_made_it_though_an_older_one_to_the_same_number_has_none
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -241,5 +242,23 @@ fn what_a_machine_is_told_is_what_was_asked_for(database: Database) {
             bad["errors"].as_array().unwrap().iter().map(|e| e["field"].as_str().unwrap()).collect();
         assert_eq!(fields, ["message", "idempotency_key", "from"], "{bad}");
         place(&service, json!({ "business": "Nobody" }), 404).await;
+    });
+}
+
+fn a_call_belongs_to_the_job_that_made_it_though_an_older_one_to_the_same_number_has_none(database: Database) {
+    let (fake, service) = start(&database, |config| config.calls.resolve_after_s = 1);
+    runtime().block_on(async {
+        // Nothing comes of the first; the carrier is about to be asked about it for the first time, or was in vain.
+        fake.fail(Asked::Place, [Fault::status(503)]);
+        let none = place(&service, json!({}), 202).await;
+        until("the carrier is asked about it", || fake.count(Asked::List) > 0).await;
+        // The second is there for longer than from one question to the next before the carrier says so.
+        fake.fail(Asked::Place, [Fault::Late(ms(3_000))]);
+        let there = place(&service, json!({}), 201).await;
+        assert_eq!(there["call_sid"], json!(fake.calls()[0].sid));
+        let resolved = becomes(&service, none["id"].as_str().unwrap(), "not_placed").await;
+        assert_eq!(resolved["call_sid"], Value::Null);
+        let there = state(&service, there["id"].as_str().unwrap()).await;
+        assert_eq!((&there["state"], &there["call_sid"]), (&json!("placed"), &json!(fake.calls()[0].sid)));
     });
 }
