@@ -8,6 +8,7 @@
 pub mod resolver;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::Addr;
@@ -15,7 +16,8 @@ use thiserror::Error;
 use url::form_urlencoded;
 
 use crate::actors::call_status::{CallStatusActor, StatusOutcome, apply_status};
-use crate::actors::capacity::{Capacity, Slot};
+use crate::actors::capacity::{Capacity, NoSlot, Slot};
+use crate::actors::lateness::Overload;
 use crate::clock;
 use crate::engine::ids::{BusinessId, CallSid, JobId};
 use crate::engine::outbound::{JobState, OnMachine, OutboundJob, OutboundOrder};
@@ -23,7 +25,7 @@ use crate::engine::status::{CallDirection, CallStatus, CarrierSource, Party, Sta
 use crate::engine::wire::twiml::{Twiml, callback_url};
 use crate::providers::carrier::{CallNow, Carrier, CarrierError, MachineDetection, NewCall};
 use crate::store::{JobNews, Store, StoreError};
-use crate::telemetry::{Event, Telemetry};
+use crate::telemetry::{Event, Refusal, Telemetry};
 
 /// How often it is looked whether a job of unknown outcome is resolved, while its slot is held.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -41,6 +43,41 @@ pub struct DiallerSettings {
     pub ring_for: Duration,
     /// The longest that a call may last, by the carrier's clock, should ours fail.
     pub time_limit: Duration,
+    /// Whether the service takes no new calls any more.
+    pub is_stopping: Arc<AtomicBool>,
+    /// Whether live calls are served late, so that no new ones are taken.
+    pub overload: Arc<Overload>,
+}
+
+/// Why no call is placed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotNow {
+    /// The service is stopping: nobody would be there when somebody answers.
+    Stopping,
+    /// Live calls are served late already.
+    Late,
+    /// No slot is free.
+    Full(NoSlot),
+}
+
+impl NotNow {
+    /// How it is counted.
+    pub const fn refusal(self) -> Refusal {
+        match self {
+            Self::Stopping => Refusal::Draining,
+            Self::Late => Refusal::Overloaded,
+            Self::Full(full) => full.refusal(),
+        }
+    }
+
+    /// As it stands in answers.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Stopping => "the service is stopping",
+            Self::Late => "live calls are served late already",
+            Self::Full(full) => full.reason(),
+        }
+    }
 }
 
 /// Places calls. Cheap to clone.
@@ -71,6 +108,17 @@ impl Dialler {
         telemetry: Telemetry,
     ) -> Self {
         Self { settings, store, capacity, status, telemetry }
+    }
+
+    /// A slot for a call that is about to be placed, if this node takes new calls and one is free.
+    pub async fn slot(&self, business: &BusinessId) -> Result<Slot, NotNow> {
+        if self.settings.is_stopping.load(Ordering::Relaxed) {
+            return Err(NotNow::Stopping);
+        }
+        if self.settings.overload.is_on() {
+            return Err(NotNow::Late);
+        }
+        self.capacity.slot(business, CallDirection::Outbound).await.map_err(NotNow::Full)
     }
 
     /// Asks the carrier to place the call of a job that waits, once: what has become of it. A job that somebody dials or has
