@@ -112,11 +112,8 @@ impl Dialler {
 
     /// A slot for a call that is about to be placed, if this node takes new calls and one is free.
     pub async fn slot(&self, business: &BusinessId) -> Result<Slot, NotNow> {
-        if self.settings.is_stopping.load(Ordering::Relaxed) {
-            return Err(NotNow::Stopping);
-        }
-        if self.settings.overload.is_on() {
-            return Err(NotNow::Late);
+        if let Some(why) = no_new_call(&self.settings.is_stopping, &self.settings.overload) {
+            return Err(why);
         }
         self.capacity.slot(business, CallDirection::Outbound).await.map_err(NotNow::Full)
     }
@@ -274,6 +271,15 @@ impl Dialler {
     }
 }
 
+/// Why this node takes no new call, whatever slots are free.
+fn no_new_call(is_stopping: &AtomicBool, overload: &Overload) -> Option<NotNow> {
+    match (is_stopping.load(Ordering::Relaxed), overload.is_on()) {
+        (true, _) => Some(NotNow::Stopping),
+        (false, true) => Some(NotNow::Late),
+        (false, false) => None,
+    }
+}
+
 /// What a placed call's row begins with.
 fn placement(order: &OutboundOrder, call: &CallSid) -> StatusChange {
     StatusChange {
@@ -345,6 +351,16 @@ impl JobInUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_call_is_placed_while_the_service_stops_or_is_late() {
+        let (in_time, late) = (Overload::default(), Overload::of_late_threads(1));
+        let [goes_on, stops] = [false, true].map(AtomicBool::new);
+        assert_eq!(no_new_call(&goes_on, &in_time), None);
+        assert_eq!(no_new_call(&goes_on, &late), Some(NotNow::Late));
+        assert_eq!(no_new_call(&stops, &in_time), Some(NotNow::Stopping));
+        assert_eq!(no_new_call(&stops, &late), Some(NotNow::Stopping));
+    }
 
     #[test]
     fn what_an_address_says_reads_back() {
