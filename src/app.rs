@@ -201,8 +201,7 @@ impl Parts {
                 if let Err(error) = server.await {
                     self.telemetry.record(Event::ServiceFailed { error: &error.to_string() });
                 }
-                beside.arbiter.stop();
-                beside.capacity.give_back().await;
+                beside.end().await;
             }
         }
     }
@@ -258,15 +257,15 @@ impl Parts {
         });
         let beside = actix::Arbiter::new();
         let bench =
-            carrier::Bench { config, store: &self.store, status: &status, registry: &registry, telemetry, node };
+            carrier::Bench { config, store: &self.store, status: &status, registry: &registry, telemetry, node: &node };
         bench.start_lease_keeper(&capacity, &beside);
         let rest = plans::carrier(config);
         bench.start_sweeper(rest.as_ref(), &beside);
-        let dialler = bench.dialler(rest, &capacity);
-        bench.start_resolver(dialler.as_ref(), &beside);
         let is_stopping = Arc::new(AtomicBool::new(false));
-        bench.start_campaigns(dialler.as_ref(), &is_stopping, &beside);
         let overload = Arc::new(Overload::default());
+        let dialler = bench.dialler(rest, &capacity, &is_stopping, &overload);
+        bench.start_resolver(dialler.as_ref(), &beside);
+        bench.start_campaigns(dialler.as_ref(), &is_stopping, &beside);
         let webhooks = web::Data::new(Webhooks {
             businesses: businesses.clone(),
             auth,
@@ -350,7 +349,8 @@ impl Parts {
         let backend = self.store.health().backend;
         telemetry.record(Event::ServiceStarted { listen: &address.to_string(), agent: usual_agent, database: backend });
         let remote = Remote { address, handle, registry, arbiter, is_stopping, businesses, hurry: Hurry::default() };
-        Ok((server, remote, carrier::Beside { arbiter: beside, capacity }))
+        let beside = carrier::Beside { arbiter: beside, capacity, store: self.store.clone(), node, patience };
+        Ok((server, remote, beside))
     }
 }
 

@@ -16,7 +16,7 @@ mod twilio_rest;
 
 use databases::Database;
 use futures_util::future::join_all;
-use http_service::{Answer, Asked as _, Request, ask};
+use http_service::{Answer, Asked as _, Caller, Request, ask};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use service::{PATIENCE, PUBLIC_URL, Service, ms, until};
@@ -37,6 +37,8 @@ on_both_databases! {
     an_unknown_outcome_is_told_by_the_first_webhook_and_never_dialled_again
     the_carrier_is_asked_about_what_stays_unknown
     what_a_machine_is_told_is_what_was_asked_for
+    a_call_belongs_to_the_job_that_made_it_though_an_older_one_to_the_same_number_has_none
+    a_service_that_stops_places_no_call_and_keeps_on_record_whom_it_does_not_take
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -285,5 +287,72 @@ fn what_a_machine_is_told_is_what_was_asked_for(database: Database) {
             bad["errors"].as_array().unwrap().iter().map(|e| e["field"].as_str().unwrap()).collect();
         assert_eq!(fields, ["message", "idempotency_key", "from"], "{bad}");
         place(&service, json!({ "business": "Nobody" }), 404).await;
+    });
+}
+
+fn a_call_belongs_to_the_job_that_made_it_though_an_older_one_to_the_same_number_has_none(database: Database) {
+    let (fake, service) = start(&database, |config| config.calls.resolve_after_s = 1);
+    runtime().block_on(async {
+        // Nothing comes of the first; the carrier is about to be asked about it for the first time, or was in vain.
+        fake.fail(Asked::Place, [Fault::status(503)]);
+        let none = place(&service, json!({}), 202).await;
+        until("the carrier is asked about it", || fake.count(Asked::List) > 0).await;
+        // The second is there for longer than from one question to the next before the carrier says so.
+        fake.fail(Asked::Place, [Fault::Late(ms(3_000))]);
+        let there = place(&service, json!({}), 201).await;
+        assert_eq!(there["call_sid"], json!(fake.calls()[0].sid));
+        let resolved = becomes(&service, none["id"].as_str().unwrap(), "not_placed").await;
+        assert_eq!(resolved["call_sid"], Value::Null);
+        let there = state(&service, there["id"].as_str().unwrap()).await;
+        assert_eq!((&there["state"], &there["call_sid"]), (&json!("placed"), &json!(fake.calls()[0].sid)));
+    });
+}
+
+fn a_service_that_stops_places_no_call_and_keeps_on_record_whom_it_does_not_take(database: Database) {
+    let (fake, mut service) = start(&database, |config| config.calls.max_outbound_per_business = 0);
+    runtime().block_on(async {
+        let placed = place(&service, json!({}), 201).await;
+        let [call] = fake.calls().try_into().unwrap();
+        let (store, address, token) = (service.store(), service.address(), service.token().to_owned());
+        let account = service.config.twilio.account_sid.clone().unwrap();
+        let goes_on = service.carrier.inbound_call(service::CALLER, OURS).await.unwrap();
+        goes_on.wait_until_agent_has_spoken_for(ms(200), PATIENCE).await.unwrap();
+        let while_it_stops = async {
+            let deadline = trunkline::clock::now() + PATIENCE;
+            while ask(address, &Request::get("/ready")).await.status != 503 {
+                assert!(trunkline::clock::now() < deadline, "it never begins to stop");
+                tokio::time::sleep(ms(10)).await;
+            }
+            let body = json!({ "to": "+14155550101", "business": "Reception" }).to_string().into_bytes();
+            let order = Request::new("POST", "/api/v1/calls").with("Authorization", &format!("Bearer {ADMIN}"));
+            let order = Request { body, ..order.with("Content-Type", "application/json") };
+            let refused = ask(address, &order).await;
+            assert_eq!((refused.status, &refused.json()["detail"]), (503, &json!("the service is stopping")));
+
+            let comes_in = Caller { to: OURS.to_owned(), ..Caller::new() };
+            let url = call.field("Url").unwrap().strip_prefix(PUBLIC_URL).unwrap();
+            let mut fields = comes_in.fields("in-progress", &[]);
+            for (name, value) in &mut fields {
+                match name.as_str() {
+                    "AccountSid" => account.as_str().clone_into(value),
+                    "CallSid" => call.sid.clone_into(value),
+                    "Direction" => "outbound-api".clone_into(value),
+                    _ => {}
+                }
+            }
+            for request in [comes_in.voice(), Request::form(url, &fields)] {
+                let answer = ask(address, &request.signed(&token, PUBLIC_URL)).await;
+                assert!(answer.body.contains("We are sorry") && answer.body.contains("<Hangup/>"), "{answer:?}");
+            }
+            goes_on.hang_up().await.unwrap();
+            comes_in
+        };
+        let (is_saved, comes_in) = tokio::join!(service.stops(), while_it_stops);
+        assert!(is_saved);
+        for sid in [comes_in.call_sid.as_str(), placed["call_sid"].as_str().unwrap()] {
+            let row = store.call(&sid.parse().unwrap()).unwrap().unwrap();
+            assert_eq!((row.status.as_str(), row.business.unwrap().value.as_str()), ("rejected", "Reception"));
+        }
+        assert_eq!(fake.count(Asked::Place), 1);
     });
 }

@@ -149,7 +149,7 @@ pub struct OpenEnds;
 #[rtype(result = "()")]
 pub struct Drain;
 
-/// End every call that is alive.
+/// End every call that is alive, and each that is about to start.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct EndAll(pub HangupCause);
@@ -217,13 +217,16 @@ pub struct CallRegistry {
     ended: VecDeque<(Instant, CallSid)>,
     alive: usize,
     is_draining: bool,
+    /// Why every call is ended, once that is so.
+    ending: Option<HangupCause>,
 }
 
 impl CallRegistry {
     /// Starts the directory on this thread.
     pub fn start(telemetry: Telemetry) -> Addr<Self> {
         let meter = MailboxFigures::of::<Self>(&telemetry);
-        let registry = Self { calls: HashMap::new(), ended: VecDeque::new(), alive: 0, is_draining: false };
+        let registry =
+            Self { calls: HashMap::new(), ended: VecDeque::new(), alive: 0, is_draining: false, ending: None };
         Metered::start(registry, meter)
     }
 
@@ -278,8 +281,9 @@ impl Handler<CallStarted> for CallRegistry {
             Some(entry @ Entry::Reserved { .. }) => {
                 let Entry::Reserved { is_over, of } = &*entry else { return };
                 let is_over = *is_over;
-                if is_over {
-                    hang_up.do_send(HangUp(HangupCause::CallerHungUp));
+                let cause = if is_over { Some(HangupCause::CallerHungUp) } else { self.ending };
+                if let Some(cause) = cause {
+                    hang_up.do_send(HangUp(cause));
                 }
                 *entry = Entry::Alive { hang_up, end_seen, of: of.clone(), is_over };
             }
@@ -430,10 +434,77 @@ impl Handler<EndAll> for CallRegistry {
     type Result = ();
 
     fn handle(&mut self, EndAll(cause): EndAll, _: &mut Metered<Self>) {
+        self.ending = Some(cause);
         for entry in self.calls.values() {
             if let Entry::Alive { hang_up, .. } = entry {
                 hang_up.do_send(HangUp(cause));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+    use super::*;
+    use crate::actors::metered::ask;
+
+    /// A call that tells why it is hung up.
+    struct Call(UnboundedSender<HangupCause>);
+
+    impl Actor for Call {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<HangUp> for Call {
+        type Result = ();
+
+        fn handle(&mut self, HangUp(cause): HangUp, _: &mut Context<Self>) {
+            self.0.send(cause).unwrap();
+        }
+    }
+
+    impl Handler<EndSeen> for Call {
+        type Result = ();
+
+        fn handle(&mut self, EndSeen: EndSeen, _: &mut Context<Self>) {}
+    }
+
+    async fn reserved(registry: &Addr<CallRegistry>, n: u32) -> Result<Reservation, NotRegistered> {
+        let call = LiveCall {
+            call: format!("CA{n:032x}").parse().unwrap(),
+            business: "Bakery".parse().unwrap(),
+            direction: CallDirection::Inbound,
+            since: 0,
+        };
+        ask(registry, ReserveCall(call), Duration::from_secs(10)).await.unwrap()
+    }
+
+    fn starts(reservation: &Reservation) -> UnboundedReceiver<HangupCause> {
+        let (tell, told) = unbounded_channel();
+        let call = Call(tell).start();
+        reservation.started(call.clone().recipient(), call.recipient());
+        told
+    }
+
+    #[actix_rt::test]
+    async fn a_call_that_starts_while_all_are_ended_is_ended_too() {
+        let registry = CallRegistry::start(Telemetry::for_tests());
+        let (one, other) = (reserved(&registry, 1).await.unwrap(), reserved(&registry, 2).await.unwrap());
+        let mut alive = starts(&one);
+        order(&registry, Drain);
+        order(&registry, EndAll(HangupCause::Draining));
+        let mut late = starts(&other);
+        assert_eq!((alive.recv().await, late.recv().await), (Some(HangupCause::Draining), Some(HangupCause::Draining)));
+        assert_eq!(reserved(&registry, 3).await.err(), Some(NotRegistered::Draining));
+    }
+
+    #[actix_rt::test]
+    async fn a_call_that_the_carrier_has_ended_before_it_starts_is_ended_when_it_does() {
+        let registry = CallRegistry::start(Telemetry::for_tests());
+        let reservation = reserved(&registry, 1).await.unwrap();
+        order(&registry, CarrierEnded(reservation.call.clone()));
+        assert_eq!(starts(&reservation).recv().await, Some(HangupCause::CallerHungUp));
     }
 }

@@ -15,6 +15,7 @@ use crate::actors::capacity::lease_keeper::LeaseKeeper;
 use crate::actors::capacity::{BusinessLimits, CallLimits, Capacity, Sharing};
 use crate::actors::dialler::resolver::{Patience, Resolver};
 use crate::actors::dialler::{Dialler, DiallerSettings};
+use crate::actors::lateness::Overload;
 use crate::actors::sweeper::{GRACE, Sweeper, SweeperParts};
 use crate::config::{Config, DatabaseKind};
 use crate::engine::ids::BusinessId;
@@ -76,6 +77,22 @@ pub(super) fn capacity(
 pub(super) struct Beside {
     pub arbiter: Arbiter,
     pub capacity: Capacity,
+    pub store: Store,
+    pub node: Arc<str>,
+    /// How long the database may take for either of the things that are given back.
+    pub patience: Duration,
+}
+
+impl Beside {
+    /// Ends what goes on beside calls, and gives back what this node holds: the others need not wait until it runs out, which
+    /// it does by itself where the database is away.
+    pub(super) async fn end(self) {
+        let Self { arbiter, capacity, store, node, patience } = self;
+        arbiter.stop();
+        capacity.give_back().await;
+        let released = actix_rt::task::spawn_blocking(move || store.release_campaigns_of(&node));
+        tokio::time::timeout(patience, released).await.ok();
+    }
 }
 
 /// What is at hand for work beside calls.
@@ -85,7 +102,7 @@ pub(super) struct Bench<'a> {
     pub status: &'a Addr<CallStatusActor>,
     pub registry: &'a Addr<CallRegistry>,
     pub telemetry: &'a Telemetry,
-    pub node: Arc<str>,
+    pub node: &'a Arc<str>,
 }
 
 impl Bench<'_> {
@@ -97,7 +114,13 @@ impl Bench<'_> {
     }
 
     /// Who places calls, if the carrier's credentials and our own address are known.
-    pub(super) fn dialler(&self, carrier: Option<Arc<dyn Carrier>>, capacity: &Capacity) -> Option<Dialler> {
+    pub(super) fn dialler(
+        &self,
+        carrier: Option<Arc<dyn Carrier>>,
+        capacity: &Capacity,
+        is_stopping: &Arc<AtomicBool>,
+        overload: &Arc<Overload>,
+    ) -> Option<Dialler> {
         let (carrier, url) = (carrier?, self.config.http.public_url.as_ref()?);
         let max_call = Duration::from_millis(self.config.limits.max_call_ms.into());
         let settings = DiallerSettings {
@@ -105,6 +128,8 @@ impl Bench<'_> {
             public_url: url.as_str().trim_end_matches('/').to_owned(),
             ring_for: Duration::from_secs(self.config.calls.ring_s.into()),
             time_limit: max_call + GRACE,
+            is_stopping: Arc::clone(is_stopping),
+            overload: Arc::clone(overload),
         };
         let (capacity, status) = (capacity.clone(), self.status.clone());
         Some(Dialler::new(settings, self.store.clone(), capacity, status, self.telemetry.clone()))
@@ -115,7 +140,7 @@ impl Bench<'_> {
         let Some(dialler) = dialler else { return };
         let every = Duration::from_secs(self.config.calls.resolve_after_s.into());
         let patience = Patience { every, give_up: every * 8 };
-        Resolver::start(dialler.clone(), Arc::clone(&self.node), patience, &beside.handle());
+        Resolver::start(dialler.clone(), Arc::clone(self.node), patience, &beside.handle());
     }
 
     /// Starts running campaigns, if calls can be placed.
@@ -127,7 +152,7 @@ impl Bench<'_> {
             store: self.store.clone(),
             dialler: dialler.clone(),
             telemetry: self.telemetry.clone(),
-            node: Arc::clone(&self.node),
+            node: Arc::clone(self.node),
             times: CampaignTimes {
                 lease: seconds(set.lease_s),
                 heartbeat: seconds(set.heartbeat_s),
@@ -147,7 +172,7 @@ impl Bench<'_> {
             status: self.status.clone(),
             registry: self.registry.clone(),
             telemetry: self.telemetry.clone(),
-            node: Arc::clone(&self.node),
+            node: Arc::clone(self.node),
             max_call: Duration::from_millis(self.config.limits.max_call_ms.into()),
             every: Duration::from_secs(self.config.calls.sweep_every_s.into()),
         };

@@ -166,6 +166,19 @@ impl Store {
         })
     }
 
+    /// Whether another job calls the same number from the same one, and it is not known whether the carrier placed its call.
+    pub fn is_like_another_open_job(&self, job: &OutboundJob) -> Result<bool, StoreError> {
+        self.ask(|conn| {
+            let others = table::table
+                .filter(table::state.eq_any([JobState::Dialling.as_str(), JobState::Unknown.as_str()]))
+                .filter(table::to_number.eq(job.order.to.as_str()))
+                .filter(table::from_number.eq(job.order.from.as_str()))
+                .filter(table::job.ne(job.job.as_str()))
+                .select(table::job);
+            Ok(both!(conn, |c| others.first::<String>(c).optional())?.is_some())
+        })
+    }
+
     /// The jobs that the carrier was asked to dial before `before` and of which it is not known whether it did: the
     /// oldest first, at most `limit`.
     pub fn jobs_of_unknown_outcome(&self, before: i64, limit: u32) -> Result<Vec<OutboundJob>, StoreError> {

@@ -231,7 +231,7 @@ impl TwilioStream {
             decode_ulaw(mulaw, &mut samples);
             self.framer.push(&samples[..mulaw.len()], |frame| {
                 let audio = CallerAudio { frame: *frame, carrier_ms };
-                carrier_ms = carrier_ms.map(|millis| millis + u64::from(FRAME_MS));
+                carrier_ms = carrier_ms.map(|millis| millis.saturating_add(u64::from(FRAME_MS)));
                 match state {
                     State::Live { call } => *refused += u64::from(!call.line.offer(audio)),
                     State::Admitting { early, .. } if early.len() < EARLY_FRAMES => early.push(audio),

@@ -74,15 +74,6 @@ pub struct Dial<'a> {
     pub status_callback: Option<&'a str>,
 }
 
-/// How a call that isn't answered looks to the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RejectReason {
-    /// The number isn't in service.
-    Rejected,
-    /// The line is busy.
-    Busy,
-}
-
 impl Twiml {
     /// The media type of every document.
     pub const CONTENT_TYPE: &'static str = "application/xml";
@@ -120,15 +111,6 @@ impl Twiml {
     /// Ends the call.
     pub fn hang_up() -> Self {
         Self::of([Element::new("Hangup")])
-    }
-
-    /// Doesn't answer the call: it costs nothing, and the caller hears a tone instead of words.
-    pub fn reject(reason: RejectReason) -> Self {
-        let reason = match reason {
-            RejectReason::Rejected => "rejected",
-            RejectReason::Busy => "busy",
-        };
-        Self::of([Element::new("Reject").with("reason", reason)])
     }
 
     /// Connects the caller with another number.

@@ -122,6 +122,20 @@ impl Store {
         })
     }
 
+    /// Gives back every campaign of a node that stops. What that node may still be writing for one of them is not taken.
+    pub fn release_campaigns_of(&self, node: &str) -> Result<(), StoreError> {
+        self.change(|conn| {
+            let held = campaigns::table.filter(campaigns::has_work.eq(true)).filter(campaigns::holder.eq(node));
+            let free = (
+                campaigns::holder.eq(None::<&str>),
+                campaigns::fence.eq(campaigns::fence + 1),
+                campaigns::held_until.eq(0),
+            );
+            both!(conn, |c| diesel::update(held).set(free).execute(c))?;
+            Ok(())
+        })
+    }
+
     /// Gives a campaign back before it is over: another node may take it at once.
     pub fn release_campaign(&self, lease: &CampaignLease) -> Result<(), StoreError> {
         self.change(|conn| give_back(conn, lease, false))

@@ -16,7 +16,6 @@ use crate::clock;
 use crate::engine::business::{Business, Directory};
 use crate::engine::ids::{BusinessId, JobId, PhoneNumber};
 use crate::engine::outbound::{JobState, OnMachine, OutboundJob, OutboundOrder};
-use crate::engine::status::CallDirection;
 use crate::http::api::Api;
 use crate::http::api::body::{Body, named};
 use crate::http::api::caller::Caller;
@@ -153,7 +152,7 @@ pub(super) async fn place(
     if let Some(known) = known(&api, &order).await?.filter(|known| !is_left_behind(known)) {
         return answer(known, false);
     }
-    let slot = dialler.capacity().slot(&order.business, CallDirection::Outbound).await;
+    let slot = dialler.slot(&order.business).await;
     let slot = slot.map_err(|full| {
         api.telemetry.record(crate::telemetry::Event::CallRefused { why: full.refusal() });
         Problem::unavailable(full.reason())
