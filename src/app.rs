@@ -10,7 +10,11 @@ mod carrier;
 mod checks;
 mod hooks;
 mod plans;
+mod playback;
+mod recording_places;
+mod recordings;
 mod stop;
+pub mod transcripts;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -31,6 +35,7 @@ use crate::actors::call_registry::CallRegistry;
 use crate::actors::call_status::{CallStatusActor, CallStatusSettings, observe_store};
 use crate::actors::lateness::{self, Overload};
 use crate::actors::prompts::Prompts;
+use crate::actors::recording_supervisor::RecordingDesk;
 use crate::config::Config;
 use crate::engine::audio::Hz8k;
 use crate::engine::wire::auth::RequestAuth;
@@ -48,6 +53,8 @@ use crate::telemetry::{Event, Telemetry};
 use crate::transport::twilio_stream::{self, StreamDoor};
 
 use admin_token::admin_token;
+pub use playback::recording_store;
+pub use recording_places::sweep_recordings;
 pub use stop::Hurry;
 use stop::{LAST_WORDS, Stop};
 
@@ -232,6 +239,18 @@ impl Parts {
 
         let node = plans::node_name();
         let capacity = carrier::capacity(config, &businesses, &self.store, &node, patience);
+        let beside = actix::Arbiter::new();
+        let bench =
+            carrier::Bench { config, store: &self.store, status: &status, registry: &registry, telemetry, node: &node };
+        let rest = plans::carrier(config);
+        let recorder = bench.start_recorder(rest.as_ref(), &businesses, &beside);
+        let places = recording_places::Recordings::new(config)?;
+        bench.start_recording_keeper(&places, &beside);
+        let kept = playback::kept_where(config, &places);
+        playback::keep_own_recordings(kept, config, &self.files, &self.store, &recorder, telemetry, &beside);
+        let supervisor =
+            recordings::start(config, &places, &businesses, &self.store, &node, telemetry, &beside.handle())?;
+        let shelves = playback::shelves(places);
         let door = web::Data::new(StreamDoor {
             auth: auth.clone(),
             tokens: tokens.clone(),
@@ -251,21 +270,19 @@ impl Parts {
                 store: self.store.clone(),
                 files: self.files.clone(),
                 capacity: capacity.clone(),
+                recorder: recorder.clone(),
                 telemetry: telemetry.clone(),
             }),
             telemetry: telemetry.clone(),
         });
-        let beside = actix::Arbiter::new();
-        let bench =
-            carrier::Bench { config, store: &self.store, status: &status, registry: &registry, telemetry, node: &node };
         bench.start_lease_keeper(&capacity, &beside);
-        let rest = plans::carrier(config);
         bench.start_sweeper(rest.as_ref(), &beside);
         let is_stopping = Arc::new(AtomicBool::new(false));
         let overload = Arc::new(Overload::default());
         let dialler = bench.dialler(rest, &capacity, &is_stopping, &overload);
         bench.start_resolver(dialler.as_ref(), &beside);
         bench.start_campaigns(dialler.as_ref(), &is_stopping, &beside);
+        let recordings = RecordingDesk::new(self.store.clone(), Some(supervisor.clone()), telemetry.clone());
         let webhooks = web::Data::new(Webhooks {
             businesses: businesses.clone(),
             auth,
@@ -276,8 +293,10 @@ impl Parts {
             status_patience: patience + Duration::from_millis(50),
             registry: registry.clone(),
             status: status.clone(),
+            recorder,
             capacity: capacity.clone(),
             dialler: dialler.clone(),
+            recordings: recordings.clone(),
             is_stopping: Arc::clone(&is_stopping),
             overload: Arc::clone(&overload),
             store: self.store.clone(),
@@ -305,6 +324,7 @@ impl Parts {
         let checks =
             web::Data::new(Checks(checks::checks(self.store.clone(), Arc::clone(&is_stopping), Arc::clone(&overload))));
         let figures = web::Data::new(telemetry.clone());
+        let recordings = web::Data::new(recordings);
         let workers = match config.http.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             set => set,
@@ -320,11 +340,13 @@ impl Parts {
                 .app_data(checks.clone())
                 .app_data(figures.clone())
                 .app_data(api.clone())
+                .app_data(shelves())
                 .app_data(hooks.clone())
                 .app_data(business_door.clone())
                 .app_data(web::PayloadConfig::new(api.settings.max_body_bytes))
                 .app_data(dial_desk.clone())
                 .app_data(campaign_desk.clone())
+                .app_data(recordings.clone())
                 .service(crate::http::only("GET", "/twilio/media").route(web::get().to(twilio_stream::accept)))
                 .configure(crate::http::routes)
         })
@@ -349,7 +371,8 @@ impl Parts {
         let backend = self.store.health().backend;
         telemetry.record(Event::ServiceStarted { listen: &address.to_string(), agent: usual_agent, database: backend });
         let remote = Remote { address, handle, registry, arbiter, is_stopping, businesses, hurry: Hurry::default() };
-        let beside = carrier::Beside { arbiter: beside, capacity, store: self.store.clone(), node, patience };
+        let beside =
+            carrier::Beside { arbiter: beside, capacity, supervisor, store: self.store.clone(), node, patience };
         Ok((server, remote, beside))
     }
 }
@@ -366,7 +389,11 @@ fn store_settings(config: &Config, telemetry: &Telemetry) -> StoreSettings {
 
 fn open_files(config: &Config, telemetry: &Telemetry) -> anyhow::Result<CallFiles> {
     let telemetry = telemetry.clone();
-    CallFiles::open(CallFilesSettings::under(&config.data_dir), move |failure| {
+    let settings = CallFilesSettings {
+        min_free_bytes: u64::from(config.recording.min_free_mb) * 1_000_000,
+        ..CallFilesSettings::under(&config.data_dir)
+    };
+    CallFiles::open(settings, move |failure| {
         let error = failure.error.to_string();
         telemetry.record(Event::CallFileFailed { call: failure.call, kind: failure.file.as_str(), error: &error });
     })

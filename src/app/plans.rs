@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use actix::Addr;
+
 use crate::actors::business_keeper::Businesses;
 use crate::actors::call::{CallActor, CallPlan, FilesOfCall, SoundSettings};
 use crate::actors::call_registry::Reservation;
 use crate::actors::capacity::Capacity;
-use crate::actors::metered::MailboxFigures;
+use crate::actors::metered::{MailboxFigures, order};
 use crate::actors::prompts::Prompts;
+use crate::actors::recording_starter::{CallAnswered, RecordingStarter};
 use crate::clock;
 use crate::config::Config;
 use crate::engine::audio::Hz8k;
@@ -34,12 +37,13 @@ pub(super) struct Makings {
     pub store: Store,
     pub files: CallFiles,
     pub capacity: Capacity,
+    pub recorder: Addr<RecordingStarter>,
     pub telemetry: Telemetry,
 }
 
 /// Makes the plan of each call that is admitted.
 pub(super) fn plans(makings: Makings) -> MakePlan {
-    let Makings { config, agents, businesses, prompts, store, files, capacity, telemetry } = makings;
+    let Makings { config, agents, businesses, prompts, store, files, capacity, recorder, telemetry } = makings;
     let carrier = carrier(&config);
     let meter = MailboxFigures::of::<CallActor<Hz8k>>(&telemetry);
     Arc::new(move |admission: Admission, reservation: Reservation, media| {
@@ -47,6 +51,9 @@ pub(super) fn plans(makings: Makings) -> MakePlan {
         // and without words of its own.
         let business = businesses.now().get(&admission.business).cloned();
         let business = business.unwrap_or_else(|| Arc::new(Business::nameless(&admission.business)));
+        let policy = business.profile.recording.unwrap_or(config.recording.policy);
+        let answered = CallAnswered { call: admission.call.clone(), business: Some(admission.business.clone()) };
+        order(&recorder, answered);
         let record = store.turn_writer(admission.call.clone()).inspect_err(|error| {
             telemetry.record(Event::StatusNotStored { error: &error.to_string() });
         });
@@ -67,7 +74,7 @@ pub(super) fn plans(makings: Makings) -> MakePlan {
             record: record.ok(),
             files: FilesOfCall {
                 all: files.clone(),
-                recording: config.recording.enabled.then(|| files.recording(&admission.call)),
+                recording: policy.records_here().then(|| files.recording(&admission.call)),
                 journal: config.journal.enabled.then(|| files.journal(&admission.call)),
             },
             reservation: Some(reservation),

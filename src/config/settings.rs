@@ -14,6 +14,7 @@ use super::optional;
 use crate::engine::call::TurnOwner;
 use crate::engine::ids::AccountSid;
 use crate::engine::outbound::OnMachine;
+use crate::engine::recording::RecordingPolicy;
 
 /// `[http]`: the socket on which carriers and operators reach the service.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -268,11 +269,25 @@ impl WebhookSettings {
     }
 }
 
-/// `[recording]`: WAV files of calls.
+/// `[recording]`: who records calls, and what its own recordings may cost.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RecordingSettings {
-    /// Whether calls are recorded.
-    pub enabled: bool,
+    /// Who records the calls of a business that does not say it for itself.
+    pub policy: RecordingPolicy,
+    /// No recording is begun while the disk has less room than this; 0: whatever it has.
+    pub min_free_mb: u32,
+    /// What a call whose own recording can't be begun or goes on no more does.
+    pub on_failure: OnRecordingFailure,
+}
+
+/// What a call does whose own recording fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnRecordingFailure {
+    /// It goes on without one.
+    Continue,
+    /// It goes on, and the carrier is asked to record what is left of it.
+    Carrier,
 }
 
 /// `[journal]`: journals of calls.

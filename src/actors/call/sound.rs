@@ -16,10 +16,10 @@ impl<R: VadRate> CallActor<R> {
     pub(super) fn hear(&mut self, at: Instant, audio: CallerAudio<R>, ctx: &mut Metered<Self>) {
         let CallerAudio { frame, carrier_ms } = audio;
         let now = self.clock.when(at);
-        let at = carrier_ms.map_or(now, |millis| self.carrier_time.at(now, millis));
+        let at = carrier_ms.map_or(Some(now), |millis| self.carrier_time.at(now, millis));
         self.last_frame_at = now;
         self.stats.caller_frames += 1;
-        if let Some(recording) = &self.plan.files.recording {
+        if let (Some(recording), Some(at)) = (&self.plan.files.recording, at) {
             recording.push(Speaker::Caller, at, &frame);
         }
         match &self.agent {

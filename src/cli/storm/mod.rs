@@ -33,7 +33,7 @@ mod report;
 mod scaling;
 mod sequence;
 mod slo;
-mod spawn;
+pub mod spawn;
 mod spread;
 mod stamp;
 mod stats;
@@ -217,7 +217,7 @@ fn engine(
         ("DATABASE_URL".to_owned(), String::new()),
         ("TRUNKLINE_CONFIG".to_owned(), String::new()),
     ];
-    let record = args.record.to_string();
+    let record = if args.record { "own" } else { "off" };
     let own = [
         ("data_dir", data_dir.to_string_lossy().into_owned()),
         ("agent.provider", "openai".to_owned()),
@@ -225,7 +225,7 @@ fn engine(
         ("openai.audio", args.audio.as_str().to_owned()),
         ("twilio.api_url", nobody),
         ("http.workers", "1".to_owned()),
-        ("recording.enabled", record),
+        ("recording.policy", record.to_owned()),
     ];
     let given = args.set.iter().filter_map(|setting| setting.split_once('='));
     let own = own.iter().map(|(key, value)| (*key, value.as_str())).chain(given);

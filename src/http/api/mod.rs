@@ -8,7 +8,7 @@
 //! | `problem` | how it is said that something can't be done |
 //! | `reading` | questions to the database that may take too long |
 //! | `describe`, `viewer` | the OpenAPI document, and a page that shows it |
-//! | `calls`, `businesses`, `campaigns`, `webhooks`, `tokens` | the things themselves, one file each |
+//! | `calls`, `recordings`, `businesses`, `campaigns`, `webhooks`, `tokens` | the things themselves, one file each |
 //!
 //! A new thing is a file with a [`Part`] (its routes, and their description) and a line in [`PARTS`]. Its handlers take a
 //! [`Caller`](caller::Caller), and give a value that can be written as JSON or a [`Problem`]:
@@ -29,6 +29,7 @@ pub mod page;
 pub mod problem;
 mod random;
 pub mod reading;
+mod recordings;
 pub mod throttle;
 pub mod token;
 pub mod token_book;
@@ -111,7 +112,8 @@ pub struct Part {
 }
 
 /// Every part, in the order of the document.
-const PARTS: &[Part] = &[calls::PART, tokens::PART, businesses::PART, campaigns::PART, webhooks::PART, describe::PART];
+const PARTS: &[Part] =
+    &[calls::PART, tokens::PART, businesses::PART, campaigns::PART, webhooks::PART, recordings::PART, describe::PART];
 
 /// Everything under `/api/v1`.
 pub fn scope() -> impl HttpServiceFactory {
