@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use trunkline::engine::call::Speaker::{Agent, Caller};
 use trunkline::engine::transcript::Transcript;
@@ -85,10 +85,9 @@ async fn what_flite_says_at_16_khz_comes_back_as_text() {
     });
     let (file, agent_at) = two_channels(folder.path(), &spoken);
 
-    let began = Instant::now();
     let command = "pocketsphinx_continuous -infile {file} -logfn /dev/null";
     let transcript = words(command, &file, Duration::from_secs(120)).await.unwrap();
-    println!("pocketsphinx took {:?} for\n{}", began.elapsed(), transcript.text());
+    println!("pocketsphinx heard\n{}", transcript.text());
 
     let speakers: Vec<_> = transcript.segments.iter().map(|segment| segment.speaker).collect();
     assert_eq!(speakers, [Some(Caller), Some(Agent)]);
