@@ -11,6 +11,8 @@ mod checks;
 mod hooks;
 mod plans;
 mod playback;
+mod recording_places;
+mod recordings;
 mod stop;
 pub mod transcripts;
 
@@ -51,6 +53,8 @@ use crate::telemetry::{Event, Telemetry};
 use crate::transport::twilio_stream::{self, StreamDoor};
 
 use admin_token::admin_token;
+pub use playback::recording_store;
+pub use recording_places::sweep_recordings;
 pub use stop::Hurry;
 use stop::{LAST_WORDS, Stop};
 
@@ -204,6 +208,7 @@ impl Parts {
                 if let Err(error) = server.await {
                     self.telemetry.record(Event::ServiceFailed { error: &error.to_string() });
                 }
+                beside.give_back_recordings().await;
                 beside.arbiter.stop();
                 beside.capacity.give_back().await;
             }
@@ -247,8 +252,13 @@ impl Parts {
         };
         let rest = plans::carrier(config);
         let recorder = bench.start_recorder(rest.as_ref(), &businesses, &beside);
-        playback::keep_own_recordings(config, &self.files, &self.store, &recorder, telemetry, &beside);
-        let shelves = playback::shelves(config);
+        let places = recording_places::Recordings::new(config)?;
+        bench.start_recording_keeper(&places, &beside);
+        let kept = playback::kept_where(config, &places);
+        playback::keep_own_recordings(kept, config, &self.files, &self.store, &recorder, telemetry, &beside);
+        let supervisor =
+            recordings::start(config, &places, &businesses, &self.store, &node, telemetry, &beside.handle())?;
+        let shelves = playback::shelves(places);
         let door = web::Data::new(StreamDoor {
             auth: auth.clone(),
             tokens: tokens.clone(),
@@ -280,7 +290,7 @@ impl Parts {
         let is_stopping = Arc::new(AtomicBool::new(false));
         bench.start_campaigns(dialler.as_ref(), &is_stopping, &beside);
         let overload = Arc::new(Overload::default());
-        let recordings = RecordingDesk::new(self.store.clone(), None, telemetry.clone());
+        let recordings = RecordingDesk::new(self.store.clone(), Some(supervisor.clone()), telemetry.clone());
         let webhooks = web::Data::new(Webhooks {
             businesses: businesses.clone(),
             auth,
@@ -369,7 +379,7 @@ impl Parts {
         let backend = self.store.health().backend;
         telemetry.record(Event::ServiceStarted { listen: &address.to_string(), agent: usual_agent, database: backend });
         let remote = Remote { address, handle, registry, arbiter, is_stopping, businesses, hurry: Hurry::default() };
-        Ok((server, remote, carrier::Beside { arbiter: beside, capacity }))
+        Ok((server, remote, carrier::Beside { arbiter: beside, capacity, supervisor }))
     }
 }
 

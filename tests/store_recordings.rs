@@ -279,7 +279,7 @@ fn a_job_that_fails_waits_and_is_given_up_with_its_reason(database: Database) {
 
 fn what_there_is_no_room_for_stays_due(database: Database) {
     let store = open(&database, "a");
-    (1..=5).for_each(|n| drop(store.hear_of_recording(&announced(n), NOW).unwrap()));
+    (1..=5).for_each(|n| assert_eq!(store.hear_of_recording(&announced(n), NOW), Ok(Some(Heard::New))));
     let room = Room { fetch: 2, ..Room::default() };
     let taken = |room| store.take_recording_work("a", NOW, LEASE, room, &rules()).unwrap();
     let first = taken(room);

@@ -12,6 +12,7 @@
 //! | [`own_recordings::OwnRecordings`] | one | which recordings were made here and are not told to the database yet |
 //! | [`recording_starter::RecordingStarter`] | one | which calls this node has the carrier record |
 //! | [`sweeper::Sweeper`] | one | when the carrier was asked about calls that stay open |
+//! | [`recording_keeper::RecordingKeeper`] | one | when recordings are looked for whose time is over |
 //! | [`business_keeper::BusinessKeeper`] | one | the picture of the businesses from which calls are served, and its writer |
 //! | [`recording_supervisor::RecordingSupervisor`] | one | which steps of recordings' work this node does, and their leases |
 //! | [`transcription_worker::TranscriptionWorker`] | a few | a recogniser |
@@ -31,6 +32,7 @@ pub mod lateness;
 pub mod metered;
 pub mod own_recordings;
 pub mod prompts;
+pub mod recording_keeper;
 pub mod recording_starter;
 pub mod recording_supervisor;
 pub mod shelf;

@@ -264,10 +264,9 @@ async fn left_behind(folder: &Path, store: &Store, before: i64) -> Vec<Recording
     let mut pauses = PAUSES_S.into_iter();
     loop {
         let (folder, store) = (folder.to_owned(), store.clone());
-        match spawn_blocking(move || untold(&folder, &store, before)).await {
-            Ok(Ok(found)) => return found,
-            // It can't be told either, then; and the store says by itself that it is away.
-            Ok(Err(_)) | Err(_) => {}
+        // Else it can't be told either; and the store says by itself that it is away.
+        if let Ok(Ok(found)) = spawn_blocking(move || untold(&folder, &store, before)).await {
+            return found;
         }
         let pause = pauses.next().unwrap_or(PAUSES_S[PAUSES_S.len() - 1]);
         sleep(Duration::from_secs(pause)).await;

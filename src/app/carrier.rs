@@ -15,7 +15,9 @@ use crate::actors::capacity::lease_keeper::LeaseKeeper;
 use crate::actors::capacity::{BusinessLimits, CallLimits, Capacity, Sharing};
 use crate::actors::dialler::resolver::{Patience, Resolver};
 use crate::actors::dialler::{Dialler, DiallerSettings};
+use crate::actors::metered;
 use crate::actors::recording_starter::{RecordingStarter, StarterParts};
+use crate::actors::recording_supervisor::{GiveBack, RecordingSupervisor};
 use crate::actors::sweeper::{GRACE, Sweeper, SweeperParts};
 use crate::config::{Config, DatabaseKind};
 use crate::engine::ids::BusinessId;
@@ -23,6 +25,8 @@ use crate::engine::wire::twiml::callback_url;
 use crate::providers::carrier::Carrier;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
+
+use super::recording_places::Recordings;
 
 /// The limits of each business, as calls see them; where it has none of its own, those of the configuration.
 struct Limits {
@@ -78,6 +82,17 @@ pub(super) fn capacity(
 pub(super) struct Beside {
     pub arbiter: Arbiter,
     pub capacity: Capacity,
+    pub supervisor: Addr<RecordingSupervisor>,
+}
+
+/// How long giving back what is being done about recordings may take; without that, other nodes wait for the leases' end.
+const GIVE_BACK_WITHIN: Duration = Duration::from_secs(2);
+
+impl Beside {
+    /// Stops what is being done about recordings, so that another node can take it.
+    pub(super) async fn give_back_recordings(&self) {
+        metered::ask(&self.supervisor, GiveBack, GIVE_BACK_WITHIN).await.ok(); // its leases run out by themselves
+    }
 }
 
 /// What is at hand for work beside calls.
@@ -159,6 +174,12 @@ impl Bench<'_> {
             is_stopping: Arc::clone(is_stopping),
         };
         CampaignKeeper::start(parts, &beside.handle());
+    }
+
+    /// Starts deleting recordings whose time is over.
+    pub(super) fn start_recording_keeper(&self, places: &Recordings, beside: &Arbiter) {
+        let (store, telemetry) = (self.store.clone(), self.telemetry.clone());
+        places.start_keeper(self.config, store, telemetry, Arc::clone(&self.node), &beside.handle());
     }
 
     /// Starts looking after calls that stay open, if there is a carrier to ask.

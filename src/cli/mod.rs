@@ -11,6 +11,7 @@ pub mod config_check;
 pub mod demo;
 pub mod doctor;
 pub mod out;
+pub mod recordings;
 pub mod report;
 pub mod serve;
 pub mod storm;
@@ -107,6 +108,9 @@ pub enum Command {
                            Exit code: 0 if all is well, 1 if something is wrong, 2 if the configuration can't be used."
     )]
     Doctor(DoctorArgs),
+    /// Look after the recordings of calls
+    #[command(subcommand)]
+    Recordings(recordings::RecordingsCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -192,6 +196,7 @@ pub fn run() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Storm(args) => storm::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Recordings(command) => recordings::run(&command),
         Command::Config(ConfigCommand::Check(args)) => config_check::run(&args),
     }
 }
@@ -250,7 +255,7 @@ mod tests {
         }
         let mut found = Vec::new();
         commands(&Cli::command(), &mut found);
-        assert_eq!(found.len(), 5);
+        assert_eq!(found.len(), 9);
         for mut command in found {
             let help = command.render_long_help().to_string();
             assert!(help.contains("Examples:") && help.contains("Exit code:"), "{help}");

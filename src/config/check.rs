@@ -6,7 +6,8 @@ use secrecy::ExposeSecret;
 use url::{Host, Url};
 
 use super::finding::Finding;
-use super::{AgentProvider, Config, DatabaseKind, LocalSpeech, Source};
+use super::recordings::is_host_or_ending;
+use super::{AgentProvider, Config, DatabaseKind, LocalSpeech, RecordingsPlace, Source};
 
 /// Everything that is wrong with a configuration whose values are each of the right type. `indices` has the place in
 /// the file of each business.
@@ -19,6 +20,7 @@ pub(super) fn check(config: &Config, indices: &[usize]) -> Vec<Finding> {
     findings.services();
     findings.admin_token();
     findings.allowed_receivers();
+    findings.recordings();
     findings.businesses(indices);
     findings.list
 }
@@ -192,6 +194,43 @@ impl Findings<'_> {
         }
     }
 
+    /// Where recordings come from, and where they go.
+    fn recordings(&mut self) {
+        let recordings = &self.config.recordings;
+        for text in recordings.hosts().filter(|text| !is_host_or_ending(text)) {
+            let remedy = "give hosts as in api.twilio.com and ends of names as in *.twilio.com, separated by commas";
+            self.error("recordings.allowed_hosts", format!("{text:?} is neither a host nor the end of names"), remedy);
+        }
+        if !matches!(self.config.recordings_place(), RecordingsPlace::Bucket { .. }) {
+            return;
+        }
+        let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        if !is_name(&recordings.s3_region) {
+            self.error("recordings.s3_region", "is no name of a region", "give it as in \"eu-central-1\"");
+        }
+        for (path, is_missing, variable) in [
+            ("recordings.s3_access_key_id", recordings.s3_access_key_id.is_empty(), "AWS_ACCESS_KEY_ID"),
+            ("recordings.s3_secret_access_key", recordings.s3_secret_access_key.is_none(), "AWS_SECRET_ACCESS_KEY"),
+        ] {
+            if is_missing {
+                let remedy =
+                    format!("set the variable {variable} or {variable}_FILE, or recordings.store_url to a directory");
+                self.error(path, "is not set, and recordings.store_url is a bucket", remedy);
+            }
+        }
+        match &recordings.s3_endpoint {
+            Some(url) if !matches!(url.scheme(), "http" | "https") || url.host().is_none() => {
+                let remedy = "give it as in https://minio.example:9000, or leave it empty for AWS";
+                self.error("recordings.s3_endpoint", "is not the address of a web server", remedy);
+            }
+            Some(url) if url.scheme() == "http" && !is_loopback(url) => {
+                let problem = "is http://: what callers said travels where others can read it";
+                self.warning("recordings.s3_endpoint", problem, "give an https:// address");
+            }
+            _ => {}
+        }
+    }
+
     fn safe_url(&mut self, path: &str, url: &Url, safe: &str, local: &str) {
         let is_safe = url.scheme() == safe || url.scheme() == local && is_loopback(url);
         if !is_safe || url.host().is_none() {
@@ -249,6 +288,7 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
         campaigns,
         media,
         webhooks,
+        recordings,
         recording,
         transcription,
         summary,
@@ -333,6 +373,20 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     range("transcription.max_piece_s", transcription.max_piece_s.into(), 10, 780);
     range("transcription.timeout_s", transcription.timeout_s.into(), 1, 1_800);
     range("summary.timeout_ms", summary.timeout_ms.into(), 1_000, 600_000);
+    range("recordings.answer_timeout_ms", recordings.answer_timeout_ms.into(), 100, 600_000);
+    range("recordings.fetch_timeout_s", recordings.fetch_timeout_s.into(), 1, 86_400);
+    range("recordings.max_bytes", recordings.max_bytes.into(), 65_536, 4_294_967_295);
+    range("recordings.host_failures", recordings.host_failures.into(), 1, 1_000);
+    range("recordings.host_pause_s", recordings.host_pause_s.into(), 1, 3_600);
+    range("recordings.keep_s", recordings.keep_s.into(), 0, 315_360_000);
+    range("recordings.quota_mb", recordings.quota_mb.into(), 0, 1_000_000_000);
+    range("recordings.sweep_every_s", recordings.sweep_every_s.into(), 1, 86_400);
+    range("recordings.downloads", recordings.downloads.into(), 1, 64);
+    range("recordings.tries", recordings.tries.into(), 1, 20);
+    range("recordings.first_retry_s", recordings.first_retry_s.into(), 1, 3_600);
+    range("recordings.longest_retry_s", recordings.longest_retry_s.into(), 1, 86_400);
+    range("recordings.await_s", recordings.await_s.into(), 0, 86_400);
+    range("recordings.lease_s", recordings.lease_s.into(), 6, 3_600);
     range("recording.min_free_mb", recording.min_free_mb.into(), 0, 1_000_000);
     ranges
 }

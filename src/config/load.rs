@@ -14,7 +14,11 @@ use super::{speech, transcription, typed};
 const FILE_VARIABLE: &str = "TRUNKLINE_CONFIG";
 
 /// Settings with a well-known variable of their own, which may also be in a file that `…_FILE` names.
-const WELL_KNOWN: [(&str, &str); 2] = [("twilio.account_sid", "TWILIO_ACCOUNT_SID"), ("database.url", "DATABASE_URL")];
+const WELL_KNOWN: [(&str, &str); 3] = [
+    ("twilio.account_sid", "TWILIO_ACCOUNT_SID"),
+    ("database.url", "DATABASE_URL"),
+    ("recordings.s3_access_key_id", "AWS_ACCESS_KEY_ID"),
+];
 
 /// Where a configuration comes from, besides the shipped defaults.
 #[derive(Clone, Debug, Default)]

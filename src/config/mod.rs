@@ -27,6 +27,7 @@ mod layers;
 mod load;
 mod nearest;
 mod optional;
+mod recordings;
 mod secrets;
 mod settings;
 mod speech;
@@ -42,6 +43,7 @@ pub use environment::Environment;
 pub use explain::Explained;
 pub use finding::{Finding, Severity, Source};
 pub use load::{ConfigSources, Override};
+pub use recordings::{BadPlace, RecordingsPlace, RecordingsSettings};
 pub use settings::{
     AgentProvider, AgentSettings, ApiSettings, CallsSettings, CampaignsSettings, DatabaseSettings, HttpSettings,
     JournalSettings, LocalSettings, LocalSpeech, LogFormat, LogLevel, LogSettings, MediaSettings, NoiseReduction,
@@ -97,6 +99,8 @@ pub struct Config {
     pub transcription: TranscriptionSettings,
     /// Who says in short what a call was about.
     pub summary: SummarySettings,
+    /// How recordings are fetched, where they are kept, and for how long.
+    pub recordings: RecordingsSettings,
     /// Journals of calls.
     pub journal: JournalSettings,
     /// What the service says about itself.
@@ -130,6 +134,17 @@ impl Config {
     /// Where recordings lie while they are put into words.
     pub fn transcription_dir(&self) -> PathBuf {
         self.data_dir.join("transcription")
+    }
+
+    /// Where recordings are kept: as set, else under `data_dir`.
+    pub fn recordings_place(&self) -> RecordingsPlace {
+        let usual = || RecordingsPlace::Directory(self.data_dir.join("recordings"));
+        self.recordings.store_url.clone().unwrap_or_else(usual)
+    }
+
+    /// Where recordings lie while they are fetched: on this machine, whatever they are kept in.
+    pub fn incoming_recordings_dir(&self) -> PathBuf {
+        self.data_dir.join("recordings").join("incoming")
     }
 
     /// Where records wait for the database.

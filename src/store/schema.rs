@@ -342,3 +342,5 @@ diesel::table! {
         at -> BigInt,
     }
 }
+
+diesel::allow_tables_to_appear_in_same_query!(recordings, recording_work);

@@ -269,6 +269,37 @@ pub enum Event<'a> {
         /// `completed`, `busy`, `no-answer` …
         outcome: &'static str,
     },
+    /// A recording was deleted, at the carrier and here.
+    RecordingDeleted {
+        /// `age` or `quota`.
+        why: &'static str,
+    },
+    /// A recording whose time is over can't be deleted; it is tried again.
+    RecordingNotDeleted {
+        /// Of which call.
+        call: &'a CallSid,
+        /// `carrier` or `store`.
+        place: &'static str,
+        /// What was said there.
+        error: &'a str,
+    },
+    /// So many recordings lie in the store, and so many bytes.
+    RecordingsKept {
+        /// Recordings.
+        count: u64,
+        /// Bytes.
+        bytes: u64,
+    },
+    /// What a crash left of fetches was looked for, and this many files deleted.
+    PartialFilesSwept {
+        /// How many.
+        count: usize,
+    },
+    /// It can't be looked for, or not deleted.
+    PartialFilesNotSwept {
+        /// What the system said.
+        error: &'a str,
+    },
     /// How many calls are alive and may be.
     Capacity {
         /// Slots in use here, those kept for calls about to start included.

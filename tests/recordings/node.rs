@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actix::{Addr, System};
 use futures_util::future::LocalBoxFuture;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use trunkline::actors::metered;
 use trunkline::actors::recording_supervisor::{
@@ -156,17 +156,40 @@ fn parts(store: Store, setting: Setting, telemetry: Telemetry) -> SupervisorPart
     }
 }
 
-/// Asks the world: what it answers, and the connection, which is to be kept until everything is done.
-async fn ask(world: SocketAddr, question: String) -> std::io::Result<(TcpStream, Vec<u8>)> {
-    let mut stream = TcpStream::connect(world).await?;
-    stream.write_all(question.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    Ok((stream, answer))
+/// What the world answered, and the connection, which is kept until that is put to use.
+struct Said {
+    word: String,
+    /// How long the sound is said to be.
+    length: usize,
+    sound: String,
+    lines: BufReader<TcpStream>,
 }
 
-async fn done(mut stream: TcpStream) {
-    stream.write_all(b"done\n").await.ok(); // the world may be gone with its test
+async fn ask(world: SocketAddr, question: String) -> std::io::Result<Said> {
+    let mut lines = BufReader::new(TcpStream::connect(world).await?);
+    lines.write_all(question.as_bytes()).await?;
+    let mut head = String::new();
+    lines.read_line(&mut head).await?;
+    let [word, length, comes] = head.split_whitespace().collect::<Vec<_>>()[..] else {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    };
+    let mut sound = vec![0; comes.parse().unwrap()];
+    lines.read_exact(&mut sound).await?;
+    let (word, length) = (word.to_owned(), length.parse().unwrap());
+    Ok(Said { word, length, sound: String::from_utf8(sound).unwrap(), lines })
+}
+
+impl Said {
+    fn is_whole(&self) -> bool {
+        self.sound.len() == self.length
+    }
+
+    /// Lets go of the world, which knows it when this returns.
+    async fn done(mut self) {
+        if self.lines.write_all(b"done\n").await.is_ok() {
+            self.lines.read_u8().await.ok(); // the world may be gone with its test
+        }
+    }
 }
 
 struct PlayedCarrier(SocketAddr);
@@ -175,25 +198,20 @@ impl PlayedCarrier {
     async fn get(&self, wanted: &WantedRecording, file: &Path) -> Result<Fetched, FetchError> {
         let broken = |error: std::io::Error| FetchError::Broken(error.to_string());
         let question = format!("fetch {} {}\n", wanted.recording, wanted.call);
-        let (stream, answer) = ask(self.0, question).await.map_err(broken)?;
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let fetched = match answer.split_once('\n') {
-            Some(("trouble", _)) => Err(FetchError::Carrier { status: 503, retry_after: None }),
-            Some(("refused", _)) => Err(FetchError::Refused(401)),
-            Some((head, sound)) => match head.strip_prefix("ok ").and_then(|length| length.parse::<usize>().ok()) {
-                Some(length) if sound.len() != length => Err(FetchError::Broken("it stopped in the middle".to_owned())),
-                Some(_) if !sound.starts_with("RIFF") => Err(FetchError::NotSound("HTML".to_owned())),
-                Some(length) => {
-                    fs::OpenOptions::new().write(true).create_new(true).open(file)?;
-                    fs::write(file, sound)?;
-                    let (format, bytes) = (SoundFormat::Wav, length as u64);
-                    Ok(Fetched { format, bytes, sha256: [7; 32], length: Some(Duration::from_secs(1)) })
-                }
-                None => Err(FetchError::Broken("no head".to_owned())),
-            },
-            None => Err(FetchError::Broken("nothing".to_owned())),
+        let said = ask(self.0, question).await.map_err(broken)?;
+        let fetched = match said.word.as_str() {
+            "trouble" => Err(FetchError::Carrier { status: 503, retry_after: None }),
+            "refused" => Err(FetchError::Refused(401)),
+            _ if !said.is_whole() => Err(FetchError::Broken("it stopped in the middle".to_owned())),
+            _ if !said.sound.starts_with("RIFF") => Err(FetchError::NotSound("HTML".to_owned())),
+            _ => {
+                fs::OpenOptions::new().write(true).create_new(true).open(file)?;
+                fs::write(file, &said.sound)?;
+                let (format, bytes) = (SoundFormat::Wav, said.length as u64);
+                Ok(Fetched { format, bytes, sha256: [7; 32], length: Some(Duration::from_secs(1)) })
+            }
         };
-        done(stream).await;
+        said.done().await;
         fetched
     }
 }
@@ -256,14 +274,14 @@ impl PlayedRecogniser {
         let content = fs::read_to_string(file)?;
         let call = content.strip_prefix("RIFF ").ok_or_else(|| TranscribeError::Unusable("no sound".to_owned()))?;
         let away = |reason: String| TranscribeError::Away { reason, retry_after: None };
-        let (stream, answer) = ask(self.0, format!("read {call}\n")).await.map_err(|error| away(error.to_string()))?;
-        done(stream).await;
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let text = match answer.split_once('\n') {
-            Some((_, text)) if text.starts_with("RIFF") => format!("this is what was said on {call}"),
-            Some(("refused", _)) => return Err(TranscribeError::Refused(401)),
-            _ => return Err(away("trouble".to_owned())),
+        let said = ask(self.0, format!("read {call}\n")).await.map_err(|error| away(error.to_string()))?;
+        let text = match said.word.as_str() {
+            "refused" => Err(TranscribeError::Refused(401)),
+            "ok" if said.is_whole() && said.sound.starts_with("RIFF") => Ok(format!("this is what was said on {call}")),
+            _ => Err(away("trouble".to_owned())),
         };
+        said.done().await;
+        let text = text?;
         let speaker = Some(Speaker::Caller);
         let segments = vec![Segment { speaker, start_ms: 0, end_ms: 5_000, text, confidence: Some(0.9) }];
         Ok(Transcript { segments, model: "played".to_owned() })

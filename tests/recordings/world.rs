@@ -2,7 +2,7 @@
 //! killed lets go of them as it would in life. It counts who is at which call, and how it ends.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -107,9 +107,9 @@ impl World {
             *times += 1;
             script(what, *times - 1)
         };
-        say(stream, answer, call);
+        say(&stream, answer, call);
         let mut said = String::new();
-        lines.read_to_string(&mut said).ok(); // until whoever asked goes away, also by being killed
+        lines.read_line(&mut said).ok(); // until whoever asked is done, or goes away, also by being killed
         let is_whole = matches!(answer, Answer::Whole | Answer::Slow);
         self.note(call, |tally| {
             tally.at_once -= 1;
@@ -120,6 +120,8 @@ impl World {
                 _ => tally.let_go += 1,
             }
         });
+        // Only now may whoever asked go on: he is not at it any more.
+        (&stream).write_all(b"k").ok(); // he may be dead
     }
 
     fn note(&self, call: &str, change: impl FnOnce(&mut Tally)) {
@@ -127,19 +129,19 @@ impl World {
     }
 }
 
-fn say(mut stream: TcpStream, answer: Answer, call: &str) {
+/// `ok`, how long the sound is, how much of it comes, and the sound.
+fn say(mut stream: &TcpStream, answer: Answer, call: &str) {
     if answer == Answer::Slow {
         std::thread::park_timeout(Duration::from_millis(300));
     }
     let text = match answer {
-        Answer::Whole | Answer::Slow => format!("ok {}\nRIFF {call}", call.len() + 5),
-        Answer::Truncated => format!("ok {}\nRIFF", call.len() + 5),
-        Answer::Trouble => "trouble\n".to_owned(),
-        Answer::Lie => "ok 6\n<html>".to_owned(),
-        Answer::Refused => "refused\n".to_owned(),
+        Answer::Whole | Answer::Slow => format!("ok {0} {0}\nRIFF {call}", call.len() + 5),
+        Answer::Truncated => format!("ok {} 4\nRIFF", call.len() + 5),
+        Answer::Trouble => "trouble 0 0\n".to_owned(),
+        Answer::Lie => "ok 6 6\n<html>".to_owned(),
+        Answer::Refused => "refused 0 0\n".to_owned(),
         Answer::Silence => return,
     };
     // Whoever asked may be dead.
     stream.write_all(text.as_bytes()).ok();
-    stream.shutdown(std::net::Shutdown::Write).ok();
 }

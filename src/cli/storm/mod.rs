@@ -33,7 +33,7 @@ mod report;
 mod scaling;
 mod sequence;
 mod slo;
-mod spawn;
+pub mod spawn;
 mod spread;
 mod stamp;
 mod stats;

@@ -144,7 +144,6 @@ impl Sound {
         if !is_ours || !(1..=MOST_CHANNELS).contains(&spec.channels) {
             return Err(NoPeaks::OtherFormat);
         }
-        drop(reader);
         let slices = slices.min(usize::try_from(samples).unwrap_or(usize::MAX));
         let loudest = vec![vec![0; slices]; spec.channels.into()];
         let mut sound =

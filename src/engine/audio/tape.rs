@@ -34,6 +34,8 @@ const TOLERANCE: Duration = Duration::from_millis(20);
 const LATE: Duration = Duration::from_millis(40);
 /// The loudest sample of what is silence for that: less than the least of what is heard on a telephone line.
 const SILENCE: u16 = 64;
+/// How much of the caller may lie behind the end of the call: half a frame that was on its way.
+const OVERHANG: Duration = Duration::from_millis(10);
 /// How long a channel is waited for. Longer stalls than this become silence, and their frames lie later.
 const SETTLED_AFTER: Duration = Duration::from_secs(1);
 
@@ -73,10 +75,10 @@ impl<R: Rate> WireTape<R> {
     }
 
     /// The call is over after `length`: both channels end there, with silence or, where the agent's audio was on its
-    /// way to an ear that had gone, by a cut. Of the caller a frame's time is left that was cut by the end. [`WireTape::take`] gives
-    /// out the rest.
+    /// way to an ear that had gone, by a cut. Of the caller half a frame is left behind that. [`WireTape::take`] gives out the
+    /// rest.
     pub fn finish(&mut self, length: CallTime) {
-        self.caller.cut(position::<R>(length + TOLERANCE).max(self.taken));
+        self.caller.cut(position::<R>(length + OVERHANG).max(self.taken));
         let end = position::<R>(length).max(self.caller.end).max(self.taken);
         self.caller.fill_to(end);
         self.agent.cut(end);
@@ -211,7 +213,7 @@ mod tests {
             tape.caller(frame * 20, 1_000);
         }
         let caller = tape.finish(1_500).0;
-        assert_eq!(caller.len(), 1_520 * 8);
+        assert_eq!(caller.len(), 1_510 * 8);
     }
 
     #[test]
@@ -266,7 +268,7 @@ mod tests {
             agent in pauses(),
             after in 0..3_000u64,
         ) {
-            // Frames in each channel follow one another after a pause; those without one carry up to 15 ms of jitter.
+            // Frames in each channel follow one another after a pause; those without one carry up to 10 ms of jitter.
             let mut frames: Vec<(u64, bool, i16)> = vec![];
             for (is_caller, pauses) in [(true, &caller), (false, &agent)] {
                 let mut at = 0;
@@ -298,7 +300,7 @@ mod tests {
     }
 
     fn pauses() -> impl Strategy<Value = Vec<(u64, u64)>> {
-        prop::collection::vec((prop_oneof![4 => Just(0u64), 1 => 0..800u64], 0..15u64), 0..60)
+        prop::collection::vec((prop_oneof![4 => Just(0u64), 1 => 0..800u64], 0..10u64), 0..60)
     }
 
     struct Tape {

@@ -7,10 +7,13 @@
 //! | `news` | what is heard, by whomever |
 //! | `work` | what a node does that holds an entry: takes it, prolongs its lease, says what came of it |
 //! | `finish` | what that changes: recordings, words, summaries |
-//! | `read` | questions |
+//! | `read`, `list` | questions |
+//! | `keep` | which have been kept for long enough |
 
 mod entry;
 mod finish;
+mod keep;
+mod list;
 mod news;
 mod read;
 mod rows;
@@ -22,6 +25,8 @@ use crate::engine::ids::{BusinessId, CallSid};
 use crate::engine::recording::{RecordingId, RecordingState};
 
 pub use finish::{Finished, WorkAnswer};
+pub use keep::KeptRecordings;
+pub use list::RecordingFilter;
 pub use news::{Heard, RecordingReport};
 pub(super) use news::{hear_of_ends, hear_report};
 pub use work::{Lease, Room, WorkPlace};

@@ -72,6 +72,11 @@ impl Inner {
                 "error" => redact(error), held_back),
             Event::CallFileFailed { call, kind, error } => warn!(self.log, "file of a call can't be written";
                 "call_sid" => %call, "kind" => kind, "error" => redact(error), held_back),
+            Event::RecordingNotDeleted { call, place, error } => warn!(self.log,
+                "recording whose time is over can't be deleted";
+                "call_sid" => %call, "place" => place, "error" => redact(error), held_back),
+            Event::PartialFilesNotSwept { error } => warn!(self.log,
+                "what a crash left of recordings can't be deleted"; "error" => redact(error), held_back),
             Event::PlaybackBroken { call, error } => warn!(self.log, "recording can't be played to its end";
                 "call_sid" => %call, "error" => redact(error), held_back),
             Event::OwnRecording { call, error, .. } => warn!(self.log, "recording waits on this node's disk";
@@ -154,6 +159,8 @@ fn fault(event: &Event<'_>) -> Option<(&'static str, &'static str)> {
         Event::OwnRecording { result: "delayed", .. } => Some(("own recording", "")),
         Event::RecordingAsked { result: "failed", .. } => Some(("recording not started", "")),
         Event::CarrierFailed { .. } => Some(("carrier", "")),
+        Event::RecordingNotDeleted { place, .. } => Some(("recording not deleted", place)),
+        Event::PartialFilesNotSwept { .. } => Some(("partial files not swept", "")),
         Event::CallNotPlaced { .. } => Some(("call not placed", "")),
         Event::PromptMissing { channel, .. } => Some(("prompt missing", channel)),
         Event::WebhookGivenUp { .. } => Some(("webhook given up", "")),

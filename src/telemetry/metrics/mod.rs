@@ -63,6 +63,7 @@ pub(super) struct Metrics {
     carrier_failures: IntCounter,
     recordings: Recordings,
     calls_swept: ByWord,
+    keeping: Keeping,
     recordings_asked: ByWord,
     own_recordings: ByWord,
     playbacks_broken: IntCounter,
@@ -86,6 +87,16 @@ pub(super) struct Metrics {
     of_calls: OfCalls,
     pub(super) log_lines_dropped: IntCounter,
     pub(super) log_lines_held_back: IntCounter,
+}
+
+/// What becomes of recordings that are kept.
+struct Keeping {
+    deleted: ByWord,
+    not_deleted: ByWord,
+    count: IntGauge,
+    bytes: IntGauge,
+    partial_swept: IntCounter,
+    partial_not_swept: IntCounter,
 }
 
 /// How many calls are alive and may be.
@@ -204,6 +215,7 @@ impl Metrics {
                 "Files of calls that could not be written, by kind.",
             ),
             carrier_failures: r.counter("carrier_failures_total", "Requests that the carrier did not fulfil."),
+            keeping: Keeping::new(&r),
             calls_swept: r.by_word(
                 "calls_swept_total",
                 "result",
@@ -355,6 +367,14 @@ impl Metrics {
             }
             Event::LeadDialled => self.leads_dialled.inc(),
             Event::LeadSettled { outcome } => self.leads_settled.of(outcome).inc(),
+            Event::RecordingDeleted { why } => self.keeping.deleted.of(why).inc(),
+            Event::RecordingNotDeleted { place, .. } => self.keeping.not_deleted.of(place).inc(),
+            Event::RecordingsKept { count, bytes } => {
+                self.keeping.count.set(i64::try_from(count).unwrap_or(i64::MAX));
+                self.keeping.bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+            }
+            Event::PartialFilesSwept { count } => self.keeping.partial_swept.inc_by(count as u64),
+            Event::PartialFilesNotSwept { .. } => self.keeping.partial_not_swept.inc(),
             Event::Recordings(ref event) => self.recordings.count(event),
             Event::PlaybackBroken { .. } => self.playbacks_broken.inc(),
             Event::OwnRecording { result, .. } => self.own_recordings.of(result).inc(),
@@ -386,6 +406,29 @@ impl Metrics {
     pub(super) fn render(&self) -> String {
         // The encoder refuses only names and labels that `Register` would have refused before.
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+impl Keeping {
+    fn new(r: &Register<'_>) -> Self {
+        Self {
+            deleted: r.by_word("recordings_deleted_total", "why", "Recordings deleted, for their age or a quota."),
+            not_deleted: r.by_word(
+                "recordings_not_deleted_total",
+                "place",
+                "Times that a recording whose time was over could not be deleted, by where.",
+            ),
+            count: r.gauge("recordings_kept", "Recordings in the store, on all nodes."),
+            bytes: r.gauge("recordings_kept_bytes", "… and their bytes."),
+            partial_swept: r.counter(
+                "partial_recordings_swept_total",
+                "Files deleted that a crash left of recordings on their way.",
+            ),
+            partial_not_swept: r.counter(
+                "partial_recordings_not_swept_total",
+                "Times that such files could not be looked for, or not be deleted.",
+            ),
+        }
     }
 }
 

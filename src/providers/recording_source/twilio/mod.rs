@@ -39,8 +39,6 @@ use candidates::{candidates, resource};
 pub use hosts::{AllowedHost, BadHost};
 use request::{Asking, Requests};
 
-/// How long after a 404 the same is asked for once more: Twilio tells of a recording a moment before it can be had.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// How many recordings of the parent leg are tried, the newest first.
 const PARENTS: usize = 3;
 
@@ -57,6 +55,8 @@ pub struct TwilioRecordingsSettings {
     pub allowed_hosts: Vec<AllowedHost>,
     /// For an answer to begin, and for each further piece of it.
     pub answer_within: Duration,
+    /// How long after the first 404 the same is asked for once more.
+    pub look_again_after: Duration,
     /// For a recording, under all of its addresses.
     pub fetch_within: Duration,
     /// Of a recording.
@@ -69,26 +69,27 @@ pub struct TwilioRecordingsSettings {
 pub struct TwilioRecordings {
     account: AccountSid,
     fetch_within: Duration,
+    look_again_after: Duration,
     requests: Requests,
 }
 
 impl TwilioRecordings {
     /// Fetches recordings of one account.
     pub fn new(settings: TwilioRecordingsSettings) -> Self {
-        let TwilioRecordingsSettings { account, fetch_within, .. } = settings.clone();
-        Self { account, fetch_within, requests: Requests::new(settings) }
+        let TwilioRecordingsSettings { account, fetch_within, look_again_after, .. } = settings.clone();
+        Self { account, fetch_within, look_again_after, requests: Requests::new(settings) }
     }
 
     async fn find(&self, wanted: &WantedRecording, file: &Path) -> Result<Fetched, FetchError> {
         let round = self.requests.round();
         let urls = self.candidates(&wanted.recording, wanted.url.as_deref());
-        let mut found = first_of(&round, urls, file, true).await;
+        let mut found = first_of(&round, urls, file, Some(self.look_again_after)).await;
         if let (Err(FetchError::NotThere), Some(parent)) = (&found, &wanted.parent)
             && self.recordings_of(&round, &wanted.call).await?.is_empty()
         {
             let of_parent = self.recordings_of(&round, parent).await?;
             for recording in of_parent.iter().filter(|it| it.is_complete).take(PARENTS) {
-                found = first_of(&round, self.candidates(&recording.sid, None), file, false).await;
+                found = first_of(&round, self.candidates(&recording.sid, None), file, None).await;
                 if !matches!(found, Err(FetchError::NotThere)) {
                     break;
                 }
@@ -133,13 +134,17 @@ impl RecordingSource for TwilioRecordings {
 }
 
 /// What lies under the first of these addresses that has a recording; otherwise the last reason but 404 why none has.
-async fn first_of(round: &Asking<'_>, urls: Vec<Url>, file: &Path, mut may_wait: bool) -> Result<Fetched, FetchError> {
+async fn first_of(
+    round: &Asking<'_>,
+    urls: Vec<Url>,
+    file: &Path,
+    mut look_again_after: Option<Duration>,
+) -> Result<Fetched, FetchError> {
     let mut why = FetchError::NotThere;
     for url in urls {
         let mut outcome = round.fetch(url.clone(), file).await;
-        if may_wait && matches!(outcome, Err(FetchError::NotThere)) {
-            may_wait = false;
-            sleep(LOOK_AGAIN_AFTER).await;
+        if let (Err(FetchError::NotThere), Some(pause)) = (&outcome, look_again_after.take()) {
+            sleep(pause).await;
             outcome = round.fetch(url, file).await;
         }
         match outcome {
