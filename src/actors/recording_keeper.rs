@@ -163,7 +163,7 @@ impl Round {
         let sweep = Arc::clone(&self.parts.sweep_partial);
         let before = clock::wall_micros() - micros(self.parts.partial_after);
         let swept = actix_rt::task::spawn_blocking(move || sweep(before)).await;
-        match swept.unwrap_or_else(|_| Ok(0)) {
+        match swept.unwrap_or_else(|lost| Err(io::Error::other(lost))) {
             Ok(count) => self.parts.telemetry.record(Event::PartialFilesSwept { count }),
             Err(error) => self.parts.telemetry.record(Event::PartialFilesNotSwept { error: &error.to_string() }),
         }

@@ -73,6 +73,7 @@ pub struct Request {
 struct Book {
     answers: HashMap<String, VecDeque<Answer>>,
     requests: Vec<Request>,
+    otherwise: Option<Answer>,
 }
 
 pub struct FakeRecordings {
@@ -111,6 +112,11 @@ impl FakeRecordings {
         self.book.lock().unwrap().answers.insert(format!("{method} {path}"), answers);
     }
 
+    /// What every other address answers.
+    pub fn otherwise(&self, answer: Answer) {
+        self.book.lock().unwrap().otherwise = Some(answer);
+    }
+
     /// What came so far.
     pub fn requests(&self) -> Vec<Request> {
         self.book.lock().unwrap().requests.clone()
@@ -124,12 +130,22 @@ impl FakeRecordings {
 
 async fn serve(mut connection: TcpStream, book: Arc<Mutex<Book>>, password: String) {
     let mut raw = Vec::new();
-    while !raw.windows(4).any(|end| end == b"\r\n\r\n") {
+    let head = loop {
+        if let Some(end) = raw.windows(4).position(|end| end == b"\r\n\r\n") {
+            break String::from_utf8(raw[..end + 4].to_vec()).unwrap();
+        }
+        if connection.read_buf(&mut raw).await.unwrap_or(0) == 0 {
+            return;
+        }
+    };
+    // Who answers and hangs up while the other one still speaks is not heard.
+    let length =
+        head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+    while raw.len() < head.len() + length.unwrap_or(0) {
         if connection.read_buf(&mut raw).await.unwrap_or(0) == 0 {
             return;
         }
     }
-    let head = String::from_utf8(raw).unwrap();
     let mut words = head.split(' ');
     let (method, path) = (words.next().unwrap().to_owned(), words.next().unwrap().to_owned());
     let given = head.lines().filter_map(|line| line.split_once(": "));
@@ -139,10 +155,11 @@ async fn serve(mut connection: TcpStream, book: Arc<Mutex<Book>>, password: Stri
         let mut book = book.lock().unwrap();
         let has_password = given.is_some();
         book.requests.push(Request { method: method.clone(), path: path.clone(), has_password });
+        let otherwise = book.otherwise.clone();
         match book.answers.get_mut(&format!("{method} {path}")) {
             Some(answers) if answers.len() > 1 => answers.pop_front().unwrap(),
             Some(answers) => answers.front().expect("an answer is written down").clone(),
-            None => Answer::new(404, r#"{"code": 20404, "status": 404}"#),
+            None => otherwise.unwrap_or_else(|| Answer::new(404, r#"{"code": 20404, "status": 404}"#)),
         }
     };
     send(&mut connection, &answer).await;

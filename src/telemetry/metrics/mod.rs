@@ -1,8 +1,10 @@
 //! What is counted. Labels are closed lists, so the number of time series is bounded by the code.
 
 mod family;
+mod keeping;
 mod label;
 mod mailbox;
+mod of_calls;
 mod recordings;
 mod thread;
 
@@ -14,10 +16,12 @@ use crate::engine::call::{AgentCounter, AgentLoss, CallStats, FrameDrop, HangupC
 use crate::telemetry::{Event, Refusal};
 
 use family::{ByWord, CounterBy, Family, HistogramByWord, Register};
+use keeping::Keeping;
 pub(super) use label::Label;
 use label::{AgentNames, Method, StatusCode, Word};
 pub use mailbox::MailboxMeter;
 use mailbox::Mailboxes;
+use of_calls::OfCalls;
 use recordings::Recordings;
 pub use thread::ThreadMeter;
 
@@ -89,16 +93,6 @@ pub(super) struct Metrics {
     pub(super) log_lines_held_back: IntCounter,
 }
 
-/// What becomes of recordings that are kept.
-struct Keeping {
-    deleted: ByWord,
-    not_deleted: ByWord,
-    count: IntGauge,
-    bytes: IntGauge,
-    partial_swept: IntCounter,
-    partial_not_swept: IntCounter,
-}
-
 /// How many calls are alive and may be.
 struct Capacity {
     used: IntGauge,
@@ -106,20 +100,6 @@ struct Capacity {
     leased: IntGauge,
     max: IntGauge,
     businesses_full: IntGauge,
-}
-
-/// Figures that each call brings at its end.
-struct OfCalls {
-    caller_frames: IntCounter,
-    forwarded_frames: IntCounter,
-    agent_frames: IntCounter,
-    underflow_events: IntCounter,
-    underflow_frames: IntCounter,
-    vad_frames: IntCounter,
-    vad_speech_frames: IntCounter,
-    turns: IntCounter,
-    responses: IntCounter,
-    ignored_inputs: IntCounter,
 }
 
 const CALL_SECONDS: &[f64] = &[5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_200.0, 3_600.0];
@@ -367,14 +347,11 @@ impl Metrics {
             }
             Event::LeadDialled => self.leads_dialled.inc(),
             Event::LeadSettled { outcome } => self.leads_settled.of(outcome).inc(),
-            Event::RecordingDeleted { why } => self.keeping.deleted.of(why).inc(),
-            Event::RecordingNotDeleted { place, .. } => self.keeping.not_deleted.of(place).inc(),
-            Event::RecordingsKept { count, bytes } => {
-                self.keeping.count.set(i64::try_from(count).unwrap_or(i64::MAX));
-                self.keeping.bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
-            }
-            Event::PartialFilesSwept { count } => self.keeping.partial_swept.inc_by(count as u64),
-            Event::PartialFilesNotSwept { .. } => self.keeping.partial_not_swept.inc(),
+            Event::RecordingDeleted { .. }
+            | Event::RecordingNotDeleted { .. }
+            | Event::RecordingsKept { .. }
+            | Event::PartialFilesSwept { .. }
+            | Event::PartialFilesNotSwept { .. } => self.keeping.count(event),
             Event::Recordings(ref event) => self.recordings.count(event),
             Event::PlaybackBroken { .. } => self.playbacks_broken.inc(),
             Event::OwnRecording { result, .. } => self.own_recordings.of(result).inc(),
@@ -409,29 +386,6 @@ impl Metrics {
     }
 }
 
-impl Keeping {
-    fn new(r: &Register<'_>) -> Self {
-        Self {
-            deleted: r.by_word("recordings_deleted_total", "why", "Recordings deleted, for their age or a quota."),
-            not_deleted: r.by_word(
-                "recordings_not_deleted_total",
-                "place",
-                "Times that a recording whose time was over could not be deleted, by where.",
-            ),
-            count: r.gauge("recordings_kept", "Recordings in the store, on all nodes."),
-            bytes: r.gauge("recordings_kept_bytes", "… and their bytes."),
-            partial_swept: r.counter(
-                "partial_recordings_swept_total",
-                "Files deleted that a crash left of recordings on their way.",
-            ),
-            partial_not_swept: r.counter(
-                "partial_recordings_not_swept_total",
-                "Times that such files could not be looked for, or not be deleted.",
-            ),
-        }
-    }
-}
-
 impl Capacity {
     fn new(r: &Register<'_>) -> Self {
         Self {
@@ -445,37 +399,6 @@ impl Capacity {
             max: r.gauge("capacity_slots_max", "Calls that may be alive at once over all nodes; 0: no limit."),
             businesses_full: r.gauge("capacity_businesses_full", "Businesses that can have no further call now."),
         }
-    }
-}
-
-impl OfCalls {
-    fn new(r: &Register<'_>) -> Self {
-        Self {
-            caller_frames: r.counter("caller_frames_total", "Frames of 20 ms that came from callers, of ended calls."),
-            forwarded_frames: r.counter("forwarded_frames_total", "… of which agents got so many."),
-            agent_frames: r.counter("agent_frames_total", "Frames of 20 ms that were sent to callers, of ended calls."),
-            underflow_events: r.counter("underflow_events_total", "Times that a response ran dry while it was played."),
-            underflow_frames: r.counter("underflow_frames_total", "Frames of 20 ms that were missing then."),
-            vad_frames: r.counter("vad_frames_total", "Frames that the voice activity detector judged."),
-            vad_speech_frames: r.counter("vad_speech_frames_total", "… of which it took so many for speech."),
-            turns: r.counter("turns_total", "Turns stored, of both sides."),
-            responses: r.counter("responses_total", "Answers that were heard."),
-            ignored_inputs: r
-                .counter("ignored_inputs_total", "Inputs of call machines that made no sense when they came."),
-        }
-    }
-
-    fn add(&self, stats: &CallStats) {
-        self.caller_frames.inc_by(stats.caller_frames);
-        self.forwarded_frames.inc_by(stats.forwarded_frames);
-        self.agent_frames.inc_by(stats.agent_frames);
-        self.underflow_events.inc_by(stats.underflow_events);
-        self.underflow_frames.inc_by(stats.underflow_frames);
-        self.vad_frames.inc_by(stats.vad_frames);
-        self.vad_speech_frames.inc_by(stats.vad_speech_frames);
-        self.turns.inc_by(stats.turns.into());
-        self.responses.inc_by(stats.responses.into());
-        self.ignored_inputs.inc_by(stats.ignored_inputs);
     }
 }
 

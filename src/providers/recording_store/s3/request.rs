@@ -91,11 +91,10 @@ impl Requests {
         };
         let answer = self.answer(request).await?;
         match (wanted, answer.status(), length(&answer)) {
-            (Some(wanted), StatusCode::PARTIAL_CONTENT, Some(length)) if length == wanted => {}
-            (None, StatusCode::OK, Some(_)) => {}
-            (_, status, _) => return Err(KeepError::Away(format!("it answered {status} with other bytes"))),
+            (Some(wanted), StatusCode::PARTIAL_CONTENT, Some(length)) if length == wanted => Ok(body(answer, length)),
+            (None, StatusCode::OK, Some(length)) => Ok(body(answer, length)),
+            (_, status, _) => Err(KeepError::Away(format!("it answered {status} with other bytes"))),
         }
-        Ok(body(answer))
     }
 
     /// One that is gone is no error: S3 says the same of both.
@@ -179,14 +178,21 @@ fn pieces(file: File, bytes: u64) -> impl futures_util::Stream<Item = Result<Byt
     })
 }
 
-/// The body of an answer; it ends with an error where it ends too early.
-fn body(answer: ClientResponse) -> SoundBytes {
-    let next = |mut answer: ClientResponse| async move {
+/// The body of an answer, which has so many bytes. awc takes the end of a connection for the end of a body, so they are
+/// counted here.
+fn body(answer: ClientResponse, bytes: u64) -> SoundBytes {
+    let next = |(mut answer, left): (ClientResponse, u64)| async move {
         let piece = timeout(ANSWER_WITHIN, answer.next()).await.map_err(|_| too_late(ANSWER_WITHIN))?;
-        let piece = piece.transpose().map_err(|error| KeepError::Away(error.to_string()))?;
-        Ok(piece.map(|piece| (piece, answer)))
+        match piece.transpose().map_err(|error| KeepError::Away(error.to_string()))? {
+            Some(piece) => {
+                let left = left.saturating_sub(piece.len() as u64);
+                Ok(Some((piece, (answer, left))))
+            }
+            None if left > 0 => Err(KeepError::Away(format!("it stopped {left} bytes before the end"))),
+            None => Ok(None),
+        }
     };
-    try_unfold(answer, next).boxed_local()
+    try_unfold((answer, bytes), next).boxed_local()
 }
 
 fn length(answer: &ClientResponse) -> Option<u64> {
