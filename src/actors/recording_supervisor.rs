@@ -72,7 +72,7 @@ pub struct SupervisorSettings {
 /// Sums a call up. Dropping it ends the work.
 pub type Summarise = Rc<dyn Fn(FinalTranscript, String) -> LocalBoxFuture<'static, Result<CallSummary, Setback>>>;
 
-/// The language of a business's calls, as a BCP 47 tag; of a call that is nobody's, too.
+/// Says which language a business's calls are in, as a BCP 47 tag; those of nobody's, too.
 pub type LanguageOf = Rc<dyn Fn(Option<&BusinessId>) -> String>;
 
 /// What a supervisor does its work with; made on its own thread.
@@ -83,7 +83,7 @@ pub struct RecordingDoors {
     pub files: Rc<dyn RecordingStore>,
     /// Who sums calls up, if anybody does.
     pub summarise: Option<Summarise>,
-    /// What is spoken.
+    /// The language of calls.
     pub language: LanguageOf,
 }
 
