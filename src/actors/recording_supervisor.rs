@@ -16,6 +16,7 @@
 //! like any other. What is done, and by which rules, says [`engine::recording::ledger`](crate::engine::recording::ledger).
 
 mod desk;
+mod keep;
 mod setback;
 mod step;
 
@@ -37,12 +38,13 @@ use crate::engine::recording::Step;
 use crate::engine::recording::ledger::{Rules, Setback};
 use crate::providers::recording_source::RecordingSource;
 use crate::providers::recording_store::RecordingStore;
+use crate::store::Store;
 use crate::store::recordings::{Finished, Lease, Room, WorkAnswer};
 use crate::store::transcripts::{CallSummary, FinalTranscript};
-use crate::store::{Store, StoreError};
 use crate::telemetry::{Event, RecordingsEvent, Telemetry};
 
 pub use desk::RecordingDesk;
+use keep::Keep;
 use step::Doing;
 
 /// Every so many looks it is counted what waits.
@@ -364,38 +366,6 @@ impl RecordingSupervisor {
 
     fn tell(&self, event: RecordingsEvent<'_>) {
         self.telemetry.record(Event::Recordings(event));
-    }
-}
-
-/// What a step came to, and how that is kept.
-struct Keep {
-    store: Store,
-    lease: Lease,
-    answer: WorkAnswer,
-    length: Duration,
-    room: Room,
-    rules: Rules,
-}
-
-/// When a database that did not take an answer is asked again.
-const KEEP_AGAIN_AFTER: Duration = Duration::from_millis(500);
-
-impl Keep {
-    /// Keeps it, for as long as the lease is ours: a database that is away may be back before. `None`: it was not, and the
-    /// step is done again by whoever takes it then.
-    async fn until(self, until: Instant) -> (Self, Option<Finished>) {
-        loop {
-            let (store, lease, answer) = (self.store.clone(), self.lease.clone(), self.answer.clone());
-            let (length, room, rules) = (self.length, self.room, self.rules);
-            let keep = move || store.finish_recording_work(&lease, &answer, clock::wall_micros(), length, room, &rules);
-            match actix_rt::task::spawn_blocking(keep).await {
-                Ok(Ok(kept)) => return (self, Some(kept)),
-                Ok(Err(error)) if error.is_retryable() && clock::now() < until => {}
-                Ok(Err(StoreError::Stopping)) | Err(_) => return (self, None),
-                Ok(Err(_)) => return (self, None),
-            }
-            actix_rt::time::sleep(KEEP_AGAIN_AFTER).await;
-        }
     }
 }
 
