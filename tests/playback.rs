@@ -347,6 +347,33 @@ async fn what_a_killed_process_recorded_is_found_at_the_next_start() {
     assert_eq!(known(&empty).unwrap().state, RecordingState::Failed);
 }
 
+#[tokio::test]
+async fn a_recording_that_can_not_be_kept_holds_up_no_other() {
+    let sids = [(); 2].map(|()| trunkline::cli::demo::twilio::fresh_sid("CA").parse::<CallSid>().unwrap());
+    let [stuck, good] = sids.clone();
+    let service = Service::with(|config| {
+        let (folder, kept) = (config.data_dir.join("recordings"), config.data_dir.join("kept"));
+        fs::create_dir_all(&folder).unwrap();
+        for (sid, at) in [(&stuck, 1_000), (&good, 2_000)] {
+            let path = folder.join(format!("{sid}.wav"));
+            write_wav(&path, 80_000);
+            let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(at);
+            fs::File::options().write(true).open(path).unwrap().set_modified(at).unwrap();
+        }
+        // Where the older one belongs lies something that nothing can be put in the place of.
+        fs::create_dir_all(kept.join(format!("own/{stuck}.wav/x"))).unwrap();
+        config.recordings.store_url = Some(format!("file:{}", kept.display()).parse().unwrap());
+    });
+    let store = service.store();
+    let known = |call: &CallSid| store.recording(&RecordingId::Own(call.clone())).unwrap();
+    until("the other is known", || known(&good).is_some()).await;
+    assert_eq!(known(&good).unwrap().state, RecordingState::Fetched);
+    assert_eq!(known(&stuck), None, "it is neither kept nor given up");
+    fs::remove_dir_all(service.folder.path().join(format!("kept/own/{stuck}.wav"))).unwrap();
+    until("it is kept at last", || known(&stuck).is_some()).await;
+    assert_eq!(known(&stuck).unwrap().state, RecordingState::Fetched);
+}
+
 /// A stereo WAV of silence: so many samples of each channel.
 fn write_wav(path: &Path, samples: u32) {
     let bytes = samples * 4;

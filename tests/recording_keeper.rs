@@ -39,6 +39,7 @@ const BUSINESS: &str = "Bakery";
 on_both_databases! {
     what_is_old_is_gone_everywhere_and_what_is_young_stays
     what_the_carrier_does_not_delete_is_kept_until_it_does
+    what_the_carrier_says_of_one_recording_holds_up_no_other
     a_business_keeps_the_youngest_of_what_it_may_keep
 }
 
@@ -224,6 +225,21 @@ fn what_the_carrier_does_not_delete_is_kept_until_it_does(database: Database) {
         until("it is gone", || desk.is_gone(&id(1)));
         assert!(!desk.has_file(&id(1)));
         assert_eq!(desk.carrier.requests().len(), 3);
+        keeper.stop();
+    });
+}
+
+fn what_the_carrier_says_of_one_recording_holds_up_no_other(database: Database) {
+    in_a_system(|| {
+        let desk = Desk::open(database);
+        desk.has(&id(1), call(1), 300);
+        desk.has(&id(2), call(2), 200);
+        desk.settle();
+        desk.carrier.on_method("DELETE", &delete_path(&id(1)), (0..1_000).map(|_| Answer::new(500, "")));
+        desk.carrier.on_method("DELETE", &delete_path(&id(2)), [Answer::new(204, "")]);
+        let keeper = desk.keep("a", Some(Duration::from_secs(168 * 3_600)), None);
+        until("the other is gone", || desk.is_gone(&id(2)));
+        assert!(!desk.is_gone(&id(1)) && desk.has_file(&id(1)));
         keeper.stop();
     });
 }

@@ -7,7 +7,7 @@
 //!
 //! What a process left behind that was killed is found at the next start, in the folder where recordings are made: such a file
 //! is a valid WAV that lacks its last seconds. A database or a store that is away is asked again after a pause, for as long as
-//! it takes; until then the file stays where it is.
+//! it takes; until then the file stays where it is. One that can't be kept goes behind the others, so that it holds up none.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -69,13 +69,28 @@ pub struct OwnRecordingParts {
     pub telemetry: Telemetry,
 }
 
+/// A recording that is done.
+struct Waiting {
+    done: RecordingDone,
+    /// What is to be told of it, once it is where it is kept: its file is not here any more then.
+    report: Option<RecordingReport>,
+}
+
+impl From<RecordingDone> for Waiting {
+    fn from(done: RecordingDone) -> Self {
+        Self { done, report: None }
+    }
+}
+
 /// Tells of recordings that were made here.
 pub struct OwnRecordings {
     parts: OwnRecordingParts,
     recordings: Rc<dyn RecordingStore>,
     /// What is done, and not told yet.
-    waiting: VecDeque<RecordingDone>,
+    waiting: VecDeque<Waiting>,
     is_busy: bool,
+    /// How many could not be kept since one could.
+    failures: usize,
 }
 
 impl OwnRecordings {
@@ -84,7 +99,7 @@ impl OwnRecordings {
         let meter = MailboxFigures::of::<Self>(&parts.telemetry);
         Metered::create_in(arbiter, meter, |_| {
             let recordings = (parts.recordings)();
-            Self { parts, recordings, waiting: VecDeque::new(), is_busy: false }
+            Self { parts, recordings, waiting: VecDeque::new(), is_busy: false, failures: 0 }
         })
     }
 
@@ -92,11 +107,24 @@ impl OwnRecordings {
         if self.is_busy {
             return;
         }
-        let Some(done) = self.waiting.pop_front() else { return };
+        let Some(mut next) = self.waiting.pop_front() else { return };
         self.is_busy = true;
         let (parts, recordings) = (self.parts.clone(), Rc::clone(&self.recordings));
-        let told = async move { parts.keep(&*recordings, done).await };
-        ctx.spawn(told.into_actor(self).map(|(), this, ctx| {
+        let pause = self.failures.checked_sub(1).map(|more| PAUSES_S[more.min(PAUSES_S.len() - 1)]);
+        let told = async move {
+            if let Some(pause) = pause {
+                sleep(Duration::from_secs(pause)).await;
+            }
+            let is_told = parts.keep(&*recordings, &mut next).await;
+            (next, is_told)
+        };
+        ctx.spawn(told.into_actor(self).map(|(next, is_told), this, ctx| {
+            if is_told {
+                this.failures = 0;
+            } else {
+                this.failures += 1;
+                this.waiting.push_back(next);
+            }
             this.is_busy = false;
             this.next(ctx);
         }));
@@ -111,7 +139,7 @@ impl Actor for OwnRecordings {
         let (folder, store, before) = (self.parts.folder.clone(), self.parts.store.clone(), clock::wall_micros());
         let found = async move { left_behind(&folder, &store, before).await };
         ctx.spawn(found.into_actor(self).map(|found, this, ctx| {
-            this.waiting.extend(found);
+            this.waiting.extend(found.into_iter().map(Waiting::from));
             this.next(ctx);
         }));
     }
@@ -134,75 +162,68 @@ impl Handler<OwnRecordingDone> for OwnRecordings {
         if let (Some(instead), Some(_)) = (&self.parts.instead, &done.error) {
             crate::actors::metered::order(instead, RecordInstead(done.call.clone()));
         }
-        self.waiting.push_back(done);
+        self.waiting.push_back(done.into());
         self.next(ctx);
     }
 }
 
 impl OwnRecordingParts {
-    /// Keeps one recording and tells of it, however long that takes.
-    async fn keep(&self, recordings: &dyn RecordingStore, done: RecordingDone) {
-        let path = self.folder.join(format!("{}.wav", done.call));
-        let mut pauses = PAUSES_S.into_iter();
-        loop {
-            match self.try_to_keep(recordings, &path, &done).await {
-                Ok(result) => {
-                    return self.telemetry.record(Event::OwnRecording { call: &done.call, result, error: "" });
-                }
-                Err(error) => {
-                    let error = error.to_string();
-                    self.telemetry.record(Event::OwnRecording { call: &done.call, result: "delayed", error: &error });
-                }
-            }
-            let pause = pauses.next().unwrap_or(PAUSES_S[PAUSES_S.len() - 1]);
-            sleep(Duration::from_secs(pause)).await;
-        }
+    /// Keeps one recording and tells of it; whether it did.
+    async fn keep(&self, recordings: &dyn RecordingStore, next: &mut Waiting) -> bool {
+        let kept = self.try_to_keep(recordings, next).await;
+        let (result, error) = match &kept {
+            Ok(result) => (*result, String::new()),
+            Err(error) => ("delayed", error.to_string()),
+        };
+        self.telemetry.record(Event::OwnRecording { call: &next.done.call, result, error: &error });
+        kept.is_ok()
     }
 
-    async fn try_to_keep(
-        &self,
-        recordings: &dyn RecordingStore,
-        path: &Path,
-        done: &RecordingDone,
-    ) -> Result<&'static str, NotKept> {
-        let file = path.to_owned();
-        let seen =
-            spawn_blocking(move || look_at(&file)).await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))?;
-        let id = RecordingId::Own(done.call.clone());
-        let report = match seen {
-            None => {
-                let error = done.error.clone().unwrap_or_else(|| "it holds no sound".to_owned());
-                let report = RecordingReport::new(id, done.call.clone(), RecordingState::Failed);
-                RecordingReport { error: Some(error), ..report }
-            }
-            Some(sound) => {
-                let key = match self.kept {
-                    KeptWhere::InPlace => format!("{}.wav", done.call),
-                    KeptWhere::InTheStore => {
-                        let key = format!("own/{}.wav", done.call);
-                        recordings.put(&key, path).await?;
-                        key
-                    }
-                };
-                RecordingReport {
-                    length_ms: Some(sound.length_ms),
-                    channels: Some(sound.channels.into()),
-                    file: Some(KeptFile {
-                        key,
-                        content_type: SoundFormat::Wav.content_type().to_owned(),
-                        bytes: sound.bytes,
-                        sha256: sound.sha256,
-                    }),
-                    error: done.error.clone(),
-                    ..RecordingReport::new(id, done.call.clone(), RecordingState::Fetched)
-                }
-            }
+    async fn try_to_keep(&self, recordings: &dyn RecordingStore, next: &mut Waiting) -> Result<&'static str, NotKept> {
+        let report = match next.report.take() {
+            Some(report) => report,
+            None => self.moved(recordings, &next.done).await?,
         };
+        let report = next.report.insert(report).clone();
         let result = if report.file.is_some() { "kept" } else { "empty" };
         let (store, at) = (self.store.clone(), clock::wall_micros());
         let told = spawn_blocking(move || store.hear_of_recording(&report, at)).await;
         told.unwrap_or(Err(StoreError::Stopping))?;
         Ok(result)
+    }
+
+    /// Looks at a recording and brings it to where it is kept: what is to be told of it.
+    async fn moved(&self, recordings: &dyn RecordingStore, done: &RecordingDone) -> Result<RecordingReport, NotKept> {
+        let path = self.folder.join(format!("{}.wav", done.call));
+        let file = path.clone();
+        let seen =
+            spawn_blocking(move || look_at(&file)).await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))?;
+        let (id, call) = (RecordingId::Own(done.call.clone()), done.call.clone());
+        let Some(sound) = seen else {
+            let error = done.error.clone().unwrap_or_else(|| "it holds no sound".to_owned());
+            let report = RecordingReport::new(id, call, RecordingState::Failed);
+            return Ok(RecordingReport { error: Some(error), ..report });
+        };
+        let key = match self.kept {
+            KeptWhere::InPlace => format!("{}.wav", done.call),
+            KeptWhere::InTheStore => {
+                let key = format!("own/{}.wav", done.call);
+                recordings.put(&key, &path).await?;
+                key
+            }
+        };
+        Ok(RecordingReport {
+            length_ms: Some(sound.length_ms),
+            channels: Some(sound.channels.into()),
+            file: Some(KeptFile {
+                key,
+                content_type: SoundFormat::Wav.content_type().to_owned(),
+                bytes: sound.bytes,
+                sha256: sound.sha256,
+            }),
+            error: done.error.clone(),
+            ..RecordingReport::new(id, call, RecordingState::Fetched)
+        })
     }
 }
 

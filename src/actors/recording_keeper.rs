@@ -235,7 +235,8 @@ impl Round {
                 Ok(()) | Err(FetchError::NotThere) => {}
                 Err(error) => {
                     failed("carrier", &error);
-                    return Err(Stop);
+                    // What it says of one recording holds up no other; a host that goes on failing is left alone.
+                    return if matches!(error, FetchError::Carrier { .. }) { Ok(false) } else { Err(Stop) };
                 }
             }
         }

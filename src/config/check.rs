@@ -194,6 +194,19 @@ impl Findings<'_> {
         }
     }
 
+    /// A carrier that is to record must be known, and must know where to tell of it.
+    fn recording_carrier(&mut self) {
+        let (twilio, policy) = (&self.config.twilio, self.config.recording.policy);
+        let can_ask =
+            twilio.account_sid.is_some() && twilio.auth_token.is_some() && self.config.http.public_url.is_some();
+        if policy.asks_carrier() && !can_ask {
+            let problem =
+                format!("is {:?}, and no carrier can be asked: such calls are not recorded by it", policy.as_str());
+            let remedy = "set twilio.account_sid, TWILIO_AUTH_TOKEN and http.public_url, or choose \"own\" or \"off\"";
+            self.warning("recording.policy", problem, remedy);
+        }
+    }
+
     /// Where recordings come from, and where they go.
     fn recordings(&mut self) {
         let recordings = &self.config.recordings;
@@ -201,6 +214,7 @@ impl Findings<'_> {
             let remedy = "give hosts as in api.twilio.com and ends of names as in *.twilio.com, separated by commas";
             self.error("recordings.allowed_hosts", format!("{text:?} is neither a host nor the end of names"), remedy);
         }
+        self.recording_carrier();
         if !matches!(self.config.recordings_place(), RecordingsPlace::Bucket { .. }) {
             return;
         }

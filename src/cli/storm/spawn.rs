@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 
@@ -157,13 +157,23 @@ pub fn allow_many_files() {
     command.args(["--pid", &own, &limit]).stdout(Stdio::null()).stderr(Stdio::null()).status().ok();
 }
 
-/// The commit of the checkout in which this program lies.
+/// The commit of the checkout in which this program lies, or that the program is older than that.
 pub fn commit() -> String {
-    let folder = std::env::current_exe().ok().and_then(|program| program.parent().map(Path::to_owned));
-    let described = folder.and_then(|folder| {
+    let Ok(program) = std::env::current_exe() else { return "commit unknown".to_owned() };
+    let git = |words: &[&str]| {
         let mut git = Command::new("git");
-        git.arg("-C").arg(folder).args(["describe", "--always", "--dirty", "--abbrev=12"]).stderr(Stdio::null());
-        git.output().ok().filter(|output| output.status.success())
-    });
-    described.map_or("commit unknown".to_owned(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        git.arg("-C").arg(program.parent()?).args(words).stderr(Stdio::null());
+        let output = git.output().ok().filter(|output| output.status.success())?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let Some(commit) = git(&["describe", "--always", "--dirty", "--abbrev=12"]) else {
+        return "commit unknown".to_owned();
+    };
+    let committed_at = git(&["log", "-1", "--format=%ct"]).and_then(|seconds| seconds.parse().ok());
+    let built_at = program.metadata().and_then(|file| file.modified()).ok();
+    let is_older = committed_at.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds)).zip(built_at);
+    match is_older.is_some_and(|(committed_at, built_at)| built_at < committed_at) {
+        true => format!("built before {commit}"),
+        false => commit,
+    }
 }

@@ -11,7 +11,7 @@
 //!
 //! | what is there, in this order | step |
 //! |---|---|
-//! | a recording that is complete at the carrier, the first heard of first | [`Step::Fetch`] |
+//! | a recording that is complete at the carrier, or must be by now, the first heard of first | [`Step::Fetch`] |
 //! | a recording in the store that nobody has read, while words are wanted and the call is over | [`Step::Transcribe`] |
 //! | no words, and a recording that may still come, or a call that goes on | [`Step::Wait`] |
 //! | no words, and nothing left that could give any | [`Step::Settle`], from the turns |
@@ -233,9 +233,20 @@ impl Ledger {
         is_later
     }
 
-    /// What was given up is wanted again.
+    /// Whether there is a recording that is here, or that somebody could be asked for.
+    pub fn is_fetchable(&self) -> bool {
+        self.recordings.iter().any(|known| match (&known.id, known.state) {
+            (_, RecordingState::Absent | RecordingState::Expired) => false,
+            (RecordingId::Own(_), state) => state == RecordingState::Fetched,
+            (RecordingId::Carrier(_), _) => true,
+        })
+    }
+
+    /// What was given up is wanted again. One that was made here can be fetched from nowhere.
     fn revive(&mut self) -> bool {
-        let failed = self.recordings.iter_mut().filter(|known| known.state == RecordingState::Failed);
+        let is_lost =
+            |known: &&mut Known| known.state == RecordingState::Failed && matches!(known.id, RecordingId::Carrier(_));
+        let failed = self.recordings.iter_mut().filter(is_lost);
         failed.map(|known| known.state = RecordingState::Announced).count() > 0
     }
 
@@ -341,6 +352,9 @@ impl Ledger {
         for known in &self.recordings {
             match known.state {
                 RecordingState::Announced => return (Step::Fetch, Some(known.id.clone()), now),
+                RecordingState::Started if self.is_overdue(now, rules) => {
+                    return (Step::Fetch, Some(known.id.clone()), now);
+                }
                 RecordingState::Fetched if rules.transcribes && !known.is_read && self.words != Words::Settled => {
                     return match self.over_at {
                         Some(_) => (Step::Transcribe, Some(known.id.clone()), now),
@@ -359,6 +373,12 @@ impl Ledger {
             return (Step::Summarise, None, now);
         }
         (Step::Done, None, now)
+    }
+
+    /// Whether the carrier should have said by now that a recording is complete. That it did not come to us doesn't mean that
+    /// it did not say so: the carrier is asked.
+    fn is_overdue(&self, now: i64, rules: &Rules) -> bool {
+        self.over_at.is_some_and(|over_at| now >= later(over_at, rules.await_recording))
     }
 
     /// How long after the call's end its words can still come from a recording.

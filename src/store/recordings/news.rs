@@ -82,12 +82,7 @@ impl Store {
     pub fn want_recordings(&self, call: &CallSid, at: i64) -> Result<Heard, StoreError> {
         self.change(|conn| {
             let mut entry = Entry::open(conn, call, at)?;
-            if entry
-                .ledger
-                .recordings
-                .iter()
-                .all(|known| matches!(known.state, RecordingState::Absent | RecordingState::Expired))
-            {
+            if !entry.ledger.is_fetchable() {
                 return Ok(Heard::NoRecording);
             }
             let is_new = entry.hear(at, &News::Fetch);

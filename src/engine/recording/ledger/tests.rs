@@ -150,7 +150,30 @@ fn a_recording_that_was_started_is_waited_for() {
     entry.hear(over, false, &News::Over(over));
     assert_eq!(entry.take(over, false, &rules()), None);
     assert_eq!(entry.next_at, over + 600 * S);
-    assert_eq!(entry.take(over + 600 * S, false, &rules()), job(Step::Settle, None));
+}
+
+#[test]
+fn a_carrier_that_does_not_say_that_its_recording_is_complete_is_asked_for_it() {
+    let mut entry = Ledger::open(T0);
+    entry.hear(T0, false, &News::Recording(re(1), RecordingState::Started));
+    entry.hear(T0, false, &News::Over(T0));
+    let (mut now, mut asked) = (T0 + 600 * S, 0);
+    while entry.take(now, false, &rules()).is_some_and(|job| job.step == Step::Fetch) {
+        entry.answer(now, fails(), &rules());
+        (now, asked) = (entry.next_at, asked + 1);
+    }
+    assert_eq!((asked, entry.recordings[0].state, entry.step), (5, RecordingState::Failed, Step::Settle));
+}
+
+#[test]
+fn a_recording_of_our_own_that_failed_is_fetched_from_nowhere_whoever_wants_it() {
+    let mut entry = Ledger::open(T0);
+    let own = RecordingId::Own(format!("CA{:032x}", 1).parse().unwrap());
+    entry.hear(T0, false, &News::Recording(own.clone(), RecordingState::Failed));
+    entry.hear(T0, false, &News::Over(T0));
+    assert!(!entry.hear(T0, false, &News::Fetch));
+    assert!(!entry.is_fetchable());
+    assert_eq!(entry.take(T0, false, &rules()), job(Step::Settle, None));
 }
 
 #[test]
