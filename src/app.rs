@@ -208,9 +208,7 @@ impl Parts {
                 if let Err(error) = server.await {
                     self.telemetry.record(Event::ServiceFailed { error: &error.to_string() });
                 }
-                beside.give_back_recordings().await;
-                beside.arbiter.stop();
-                beside.capacity.give_back().await;
+                beside.end().await;
             }
         }
     }
@@ -236,20 +234,14 @@ impl Parts {
         let desk =
             BusinessKeeper::start(self.store.clone(), config.seeds(), prompts.clone(), first_look, telemetry.clone());
         let businesses = desk.businesses;
-        let agents = agents::Agents::new(config, &businesses.now()).context("agent")?;
+        let agents = agents::Agents::new(config, &businesses, telemetry).context("agent")?;
         let usual_agent = agents.usual();
 
         let node = plans::node_name();
         let capacity = carrier::capacity(config, &businesses, &self.store, &node, patience);
         let beside = actix::Arbiter::new();
-        let bench = carrier::Bench {
-            config,
-            store: &self.store,
-            status: &status,
-            registry: &registry,
-            telemetry,
-            node: Arc::clone(&node),
-        };
+        let bench =
+            carrier::Bench { config, store: &self.store, status: &status, registry: &registry, telemetry, node: &node };
         let rest = plans::carrier(config);
         let recorder = bench.start_recorder(rest.as_ref(), &businesses, &beside);
         let places = recording_places::Recordings::new(config)?;
@@ -285,11 +277,11 @@ impl Parts {
         });
         bench.start_lease_keeper(&capacity, &beside);
         bench.start_sweeper(rest.as_ref(), &beside);
-        let dialler = bench.dialler(rest, &capacity);
-        bench.start_resolver(dialler.as_ref(), &beside);
         let is_stopping = Arc::new(AtomicBool::new(false));
-        bench.start_campaigns(dialler.as_ref(), &is_stopping, &beside);
         let overload = Arc::new(Overload::default());
+        let dialler = bench.dialler(rest, &capacity, &is_stopping, &overload);
+        bench.start_resolver(dialler.as_ref(), &beside);
+        bench.start_campaigns(dialler.as_ref(), &is_stopping, &beside);
         let recordings = RecordingDesk::new(self.store.clone(), Some(supervisor.clone()), telemetry.clone());
         let webhooks = web::Data::new(Webhooks {
             businesses: businesses.clone(),
@@ -379,7 +371,9 @@ impl Parts {
         let backend = self.store.health().backend;
         telemetry.record(Event::ServiceStarted { listen: &address.to_string(), agent: usual_agent, database: backend });
         let remote = Remote { address, handle, registry, arbiter, is_stopping, businesses, hurry: Hurry::default() };
-        Ok((server, remote, carrier::Beside { arbiter: beside, capacity, supervisor }))
+        let beside =
+            carrier::Beside { arbiter: beside, capacity, supervisor, store: self.store.clone(), node, patience };
+        Ok((server, remote, beside))
     }
 }
 

@@ -109,10 +109,14 @@ async fn audio_may_come_in_pieces_of_any_size() {
     for size in sizes {
         call.send_text(media(&vec![0xFF; size]).to_string());
     }
+    // Two frames whose time is as late as a number can be.
+    let mut last = media(&[0xFF; 320]);
+    last["media"]["timestamp"] = json!(u64::MAX.to_string());
+    call.send_text(last.to_string());
     heard_frames(&call, 5).await;
     let (report, facts) = service.hang_up(call).await;
     facts.assert_whole();
-    let bytes = report.frames_sent as usize * 160 + sizes.iter().sum::<usize>();
+    let bytes = report.frames_sent as usize * 160 + sizes.iter().sum::<usize>() + 320;
     assert_eq!((facts.stats().caller_frames as usize, facts.stats().media_faults), (bytes / 160, 0));
     service.stops_at_once().await;
 }

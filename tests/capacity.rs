@@ -88,6 +88,21 @@ fn a_slot_lives_as_long_as_its_call(database: Database) {
     });
 }
 
+#[test]
+fn a_caller_too_many_hears_it_in_the_language_of_the_business() {
+    let database = Database::sqlite();
+    let service = on(&database, "a", |config| {
+        config.calls.max = 1;
+        config.business[0].language = "he-IL".to_owned();
+    });
+    runtime().block_on(async {
+        assert!(is_taken(&service.webhook(Caller::new().voice()).await));
+        let answer = service.webhook(Caller::new().voice()).await;
+        let said = "<Say language=\"he-IL\" voice=\"Google.he-IL-Standard-A\">אנו מצטערים, כל הקווים תפוסים כרגע.";
+        assert!(answer.body.contains(said) && answer.body.ends_with("</Say><Hangup/></Response>"), "{answer:?}");
+    });
+}
+
 /// Two services that share a database, an account and this limit of calls.
 #[cfg(feature = "postgres")]
 fn two_nodes(database: &Database, max: u32, lease_s: u32) -> [Service; 2] {
@@ -173,6 +188,87 @@ fn a_call_whose_media_stream_starts_at_another_node_counts_once() {
         }
         assert!(is_free, "the slot that one node frees is the other's");
     });
+}
+
+#[test]
+#[cfg(feature = "postgres")]
+fn the_slots_of_a_process_that_died_are_free_within_seconds_and_those_of_one_that_is_silent_are_not() {
+    use trunkline::engine::capacity::{Scope, Wish};
+    use trunkline::store::Store;
+    let Some(database) = Database::shared_postgres() else { return };
+    let opened = ["dead", "silent", "alive"].map(|node| database.open(node).0);
+    let [dead, silent, alive]: &[Store; 3] = &opened;
+    // Slots are leased for half a minute: nothing is heard of a dead node for six seconds.
+    let lease = |store: &Store, node: &str, limit, used, needed| {
+        let wish = [Wish { scope: Scope::All, limit, used, needed, held: 0 }];
+        store.lease_slots(node, ms(30_000), &wish).unwrap().granted[0]
+    };
+    databases::until("the database answers", || opened.iter().all(|store| store.ping().is_ok()));
+    let beat = |store: &Store, node: &str| {
+        let mut beat = store.node_beat(node.into());
+        beat.beat().unwrap();
+        beat
+    };
+    // One node's connection stays open though it says nothing; the other's process dies.
+    let (dead_beat, silent_beat) = (beat(dead, "dead"), beat(silent, "silent"));
+    assert_eq!((lease(silent, "silent", 1, 1, 1), lease(dead, "dead", 3, 3, 3)), (1, 3));
+    drop(dead_beat);
+
+    let began = trunkline::clock::now();
+    let mut alive_beat = beat(alive, "alive");
+    assert_eq!(lease(alive, "alive", 4, 0, 4), 0, "it has only just come, and can't know who is silent");
+    databases::until("the dead node's slots are free", || {
+        alive_beat.beat().unwrap();
+        lease(alive, "alive", 4, 0, 4) == 3
+    });
+    assert!(trunkline::clock::now() - began >= trunkline::store::nodes::silent_for(ms(30_000)), "not before");
+    alive_beat.beat().unwrap();
+    assert_eq!(lease(alive, "alive", 4, 0, 4), 3, "the silent one's connection lives, and so may its calls");
+    drop(silent_beat);
+    databases::until("it dies, too", || {
+        alive_beat.beat().unwrap();
+        lease(alive, "alive", 4, 0, 4) == 4
+    });
+}
+
+#[test]
+#[cfg(feature = "postgres")]
+fn after_an_outage_for_everybody_nobody_is_taken_for_dead_before_he_could_be_heard_of() {
+    use trunkline::engine::capacity::{Scope, Wish};
+    let Some(database) = Database::own_postgres() else { return };
+    let (store, _writer) = database.open("a");
+    databases::until("the database answers", || store.ping().is_ok());
+    let lease = |node: &str, used, needed| {
+        let wish = [Wish { scope: Scope::All, limit: 4, used, needed, held: 0 }];
+        let mut granted = None;
+        databases::until("the database answers", || {
+            granted = store.lease_slots(node, ms(60_000), &wish).ok().map(|leased| leased.granted[0]);
+            granted.is_some()
+        });
+        granted.unwrap()
+    };
+    let (mut early, mut late) = (store.node_beat("early".into()), store.node_beat("late".into()));
+    early.beat().unwrap();
+    late.beat().unwrap();
+    assert_eq!(lease("late", 4, 4), 4);
+    let began = trunkline::clock::now();
+    // Both were heard of for long enough before.
+    databases::until("some time has passed", || {
+        early.beat().unwrap();
+        late.beat().unwrap();
+        trunkline::clock::now() - began > ms(8_000)
+    });
+    database.go_away();
+    databases::until("the outage is long", || {
+        assert!(early.beat().is_err() && late.beat().is_err());
+        trunkline::clock::now() - began > ms(17_000)
+    });
+    database.come_back(None);
+    // The server has forgotten every lock; the first to be back knows nothing of the others.
+    databases::until("one is back", || early.beat().is_ok());
+    assert_eq!(lease("early", 0, 4), 0);
+    databases::until("so is the other", || late.beat().is_ok());
+    assert_eq!(lease("early", 0, 4), 0);
 }
 
 #[test]

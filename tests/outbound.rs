@@ -16,12 +16,13 @@ mod twilio_rest;
 
 use databases::Database;
 use futures_util::future::join_all;
-use http_service::{Answer, Asked as _, Request, ask};
+use http_service::{Answer, Asked as _, Caller, Request, ask};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use service::{PATIENCE, PUBLIC_URL, Service, ms, until};
 use trunkline::cli::demo::twilio::CallIdentity;
-use trunkline::config::Config;
+use trunkline::config::{Business, Config};
+use trunkline::engine::outbound::OutboundOrder;
 use twilio_rest::{Asked, Fault, PlacedCall, TwilioRestFake};
 
 const ADMIN: &str = "an-administrators-token-of-these-tests";
@@ -31,9 +32,13 @@ const THEIRS: &str = "+14155550100";
 on_both_databases! {
     a_call_is_placed_and_goes_on_like_any_other
     a_repeated_key_gives_the_first_call_and_dials_no_second_one
+    a_call_that_was_written_down_and_never_dialled_is_dialled_when_it_is_asked_for_again
+    nobody_shows_the_number_of_another_business
     an_unknown_outcome_is_told_by_the_first_webhook_and_never_dialled_again
     the_carrier_is_asked_about_what_stays_unknown
     what_a_machine_is_told_is_what_was_asked_for
+    a_call_belongs_to_the_job_that_made_it_though_an_older_one_to_the_same_number_has_none
+    a_service_that_stops_places_no_call_and_keeps_on_record_whom_it_does_not_take
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -163,6 +168,47 @@ fn a_repeated_key_gives_the_first_call_and_dials_no_second_one(database: Databas
     });
 }
 
+fn a_call_that_was_written_down_and_never_dialled_is_dialled_when_it_is_asked_for_again(database: Database) {
+    let (fake, service) = start(&database, |config| config.calls.max_outbound_per_business = 0);
+    runtime().block_on(async {
+        // A node wrote it down, and died before it dialled.
+        let id = format!("OB{}", "0".repeat(31) + "1");
+        let order = OutboundOrder {
+            business: "Reception".parse().unwrap(),
+            to: THEIRS.parse().unwrap(),
+            from: OURS.parse().unwrap(),
+            context: Vec::new(),
+            on_machine: service.config.calls.on_machine,
+            message: None,
+            idempotency_key: Some("order 7".to_owned()),
+        };
+        let long_ago = trunkline::clock::wall_micros() - 60_000_000;
+        service.store().order_call(&id.parse().unwrap(), &order, long_ago).unwrap();
+        let asked = (0..4).map(|_| place(&service, json!({ "idempotency_key": "order 7" }), 200));
+        assert!(join_all(asked).await.iter().all(|job| job["id"] == json!(id)));
+        let job = becomes(&service, &id, "placed").await;
+        assert_eq!(job["call_sid"], json!(fake.calls()[0].sid));
+        assert_eq!(fake.count(Asked::Place), 1);
+    });
+}
+
+fn nobody_shows_the_number_of_another_business(database: Database) {
+    let (fake, service) = start(&database, |config| {
+        let bakery = Business { name: "Bakery".parse().unwrap(), ..config.business[0].clone() };
+        config.business[0].number = "*".parse().unwrap();
+        config.business.push(bakery);
+    });
+    runtime().block_on(async {
+        let refused = place(&service, json!({ "from": OURS }), 422).await;
+        assert_eq!(refused["errors"][0]["field"], "from", "it is the bakery's, also for the catch-all: {refused}");
+        place(&service, json!({ "business": "Bakery", "from": OURS }), 201).await;
+        place(&service, json!({ "from": "+14155550177" }), 201).await;
+        assert_eq!(fake.count(Asked::Place), 2);
+        let odd = place(&service, json!({ "idempotency_key": "a\0" }), 422).await;
+        assert_eq!(odd["errors"][0]["field"], "idempotency_key", "{odd}");
+    });
+}
+
 fn an_unknown_outcome_is_told_by_the_first_webhook_and_never_dialled_again(database: Database) {
     // Nobody asks the carrier here: only its webhook can tell.
     let (fake, service) = start(&database, |config| config.calls.resolve_after_s = 600);
@@ -241,5 +287,72 @@ fn what_a_machine_is_told_is_what_was_asked_for(database: Database) {
             bad["errors"].as_array().unwrap().iter().map(|e| e["field"].as_str().unwrap()).collect();
         assert_eq!(fields, ["message", "idempotency_key", "from"], "{bad}");
         place(&service, json!({ "business": "Nobody" }), 404).await;
+    });
+}
+
+fn a_call_belongs_to_the_job_that_made_it_though_an_older_one_to_the_same_number_has_none(database: Database) {
+    let (fake, service) = start(&database, |config| config.calls.resolve_after_s = 1);
+    runtime().block_on(async {
+        // Nothing comes of the first; the carrier is about to be asked about it for the first time, or was in vain.
+        fake.fail(Asked::Place, [Fault::status(503)]);
+        let none = place(&service, json!({}), 202).await;
+        until("the carrier is asked about it", || fake.count(Asked::List) > 0).await;
+        // The second is there for longer than from one question to the next before the carrier says so.
+        fake.fail(Asked::Place, [Fault::Late(ms(3_000))]);
+        let there = place(&service, json!({}), 201).await;
+        assert_eq!(there["call_sid"], json!(fake.calls()[0].sid));
+        let resolved = becomes(&service, none["id"].as_str().unwrap(), "not_placed").await;
+        assert_eq!(resolved["call_sid"], Value::Null);
+        let there = state(&service, there["id"].as_str().unwrap()).await;
+        assert_eq!((&there["state"], &there["call_sid"]), (&json!("placed"), &json!(fake.calls()[0].sid)));
+    });
+}
+
+fn a_service_that_stops_places_no_call_and_keeps_on_record_whom_it_does_not_take(database: Database) {
+    let (fake, mut service) = start(&database, |config| config.calls.max_outbound_per_business = 0);
+    runtime().block_on(async {
+        let placed = place(&service, json!({}), 201).await;
+        let [call] = fake.calls().try_into().unwrap();
+        let (store, address, token) = (service.store(), service.address(), service.token().to_owned());
+        let account = service.config.twilio.account_sid.clone().unwrap();
+        let goes_on = service.carrier.inbound_call(service::CALLER, OURS).await.unwrap();
+        goes_on.wait_until_agent_has_spoken_for(ms(200), PATIENCE).await.unwrap();
+        let while_it_stops = async {
+            let deadline = trunkline::clock::now() + PATIENCE;
+            while ask(address, &Request::get("/ready")).await.status != 503 {
+                assert!(trunkline::clock::now() < deadline, "it never begins to stop");
+                tokio::time::sleep(ms(10)).await;
+            }
+            let body = json!({ "to": "+14155550101", "business": "Reception" }).to_string().into_bytes();
+            let order = Request::new("POST", "/api/v1/calls").with("Authorization", &format!("Bearer {ADMIN}"));
+            let order = Request { body, ..order.with("Content-Type", "application/json") };
+            let refused = ask(address, &order).await;
+            assert_eq!((refused.status, &refused.json()["detail"]), (503, &json!("the service is stopping")));
+
+            let comes_in = Caller { to: OURS.to_owned(), ..Caller::new() };
+            let url = call.field("Url").unwrap().strip_prefix(PUBLIC_URL).unwrap();
+            let mut fields = comes_in.fields("in-progress", &[]);
+            for (name, value) in &mut fields {
+                match name.as_str() {
+                    "AccountSid" => account.as_str().clone_into(value),
+                    "CallSid" => call.sid.clone_into(value),
+                    "Direction" => "outbound-api".clone_into(value),
+                    _ => {}
+                }
+            }
+            for request in [comes_in.voice(), Request::form(url, &fields)] {
+                let answer = ask(address, &request.signed(&token, PUBLIC_URL)).await;
+                assert!(answer.body.contains("We are sorry") && answer.body.contains("<Hangup/>"), "{answer:?}");
+            }
+            goes_on.hang_up().await.unwrap();
+            comes_in
+        };
+        let (is_saved, comes_in) = tokio::join!(service.stops(), while_it_stops);
+        assert!(is_saved);
+        for sid in [comes_in.call_sid.as_str(), placed["call_sid"].as_str().unwrap()] {
+            let row = store.call(&sid.parse().unwrap()).unwrap().unwrap();
+            assert_eq!((row.status.as_str(), row.business.unwrap().value.as_str()), ("rejected", "Reception"));
+        }
+        assert_eq!(fake.count(Asked::Place), 1);
     });
 }

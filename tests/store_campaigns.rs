@@ -19,11 +19,12 @@ use trunkline::engine::campaign::{
     Campaign, CampaignOrder, CampaignState, Hours, LeadState, NewLead, Outcome, Steering,
 };
 use trunkline::engine::delivery::EventKind;
-use trunkline::engine::ids::{CampaignId, JobId};
+use trunkline::engine::ids::{CallSid, CampaignId, JobId};
 use trunkline::engine::outbound::{JobState, OnMachine};
+use trunkline::engine::status::{CallStatus, CarrierSource, StatusChange};
 use trunkline::store::businesses::Editor;
 use trunkline::store::campaigns::CampaignLease;
-use trunkline::store::{JobNews, Store};
+use trunkline::store::{JobNews, StatusWriter, Store};
 
 const SECOND: i64 = 1_000_000;
 /// Some time in November 2026.
@@ -35,6 +36,7 @@ on_both_databases! {
     only_the_node_that_holds_a_campaign_writes
     nodes_that_claim_at_once_dial_nobody_twice
     an_end_is_written_once_and_gives_the_campaign_back
+    a_call_that_is_told_of_too_late_corrects_its_lead_and_calls_nobody
     a_business_that_listens_is_told_once_that_its_campaign_is_over
 }
 
@@ -48,7 +50,11 @@ fn job(n: usize) -> JobId {
 
 /// A store with a running campaign of this many leads.
 fn with_campaign(database: &Database, leads: usize) -> Store {
-    let (store, _) = database.open("a");
+    with_campaign_and_writer(database, leads).0
+}
+
+fn with_campaign_and_writer(database: &Database, leads: usize) -> (Store, StatusWriter) {
+    let (store, writer) = database.open("a");
     databases::until("the database answers", || store.ping().is_ok());
     let order = CampaignOrder {
         business: "Bakery".parse().unwrap(),
@@ -67,7 +73,7 @@ fn with_campaign(database: &Database, leads: usize) -> Store {
     let list: Vec<(NewLead, JobId)> = (0..leads).map(|n| (lead(n), job(n))).collect();
     store.add_campaign(&campaign, &list).unwrap();
     assert_eq!(store.campaign(&id()).unwrap(), Some(campaign));
-    store
+    (store, writer)
 }
 
 fn take(store: &Store, node: &str, now: i64) -> Option<CampaignLease> {
@@ -144,6 +150,43 @@ fn an_end_is_written_once_and_gives_the_campaign_back(database: Database) {
     assert_eq!(store.campaign(&id()).unwrap().unwrap().ended_at, Some(late));
     assert!(take(&store, "b", late + SECOND).is_none(), "there is nothing left to do");
     assert!(!store.steer_campaign(&id(), Steering::Resume, late).unwrap().unwrap().1);
+}
+
+fn a_call_that_is_told_of_too_late_corrects_its_lead_and_calls_nobody(database: Database) {
+    let (store, mut writer) = with_campaign_and_writer(&database, 2);
+    let lease = take(&store, "a", NOW).unwrap();
+    let [first, second] = [0, 1].map(|_| store.dial_next_lead(&lease, NOW).unwrap().unwrap().job);
+    store.settle_job(&second, &JobNews::NotPlaced("the carrier knows of no such call".to_owned())).unwrap();
+    let late = NOW + 301 * SECOND;
+    assert!(store.advance_campaign(&lease, late, LEASE, PATIENCE).unwrap().unwrap().is_over);
+    let outcomes = || store.leads_page(&id(), None, 0, 9).unwrap().into_iter().map(|lead| (lead.state, lead.outcome));
+    let given_up = [Outcome::Unknown, Outcome::NotPlaced].map(|outcome| (LeadState::Failed, Some(outcome)));
+    assert_eq!(outcomes().collect::<Vec<_>>(), given_up);
+
+    // The webhooks come in the end: one call goes on, the other has ended.
+    let [going, over]: [CallSid; 2] = [1, 2].map(|n| format!("CA{n:032x}").parse().unwrap());
+    for (job, call) in [(&first, &going), (&second, &over)] {
+        assert!(store.settle_job(job, &JobNews::Placed(call.clone())).unwrap());
+        assert!(!store.settle_job(job, &JobNews::Placed(call.clone())).unwrap(), "the next webhook is no news");
+    }
+    let told = |call: &CallSid, status| StatusChange::new(call.clone(), status, CarrierSource::StatusCallback, late);
+    writer.apply(&[told(&over, CallStatus::Completed)]).unwrap();
+    let lease = take(&store, "b", late).expect("there is work again");
+    let advance = store.advance_campaign(&lease, late, LEASE, PATIENCE).unwrap().unwrap();
+    assert_eq!((advance.standing.state, advance.standing.open), (CampaignState::Completed, 1));
+    let expected = [(LeadState::Calling, None), (LeadState::Completed, Some(Outcome::Completed))];
+    assert_eq!(outcomes().collect::<Vec<_>>(), expected);
+    assert_eq!(store.dial_next_lead(&lease, late).unwrap(), None, "nobody is called");
+
+    writer.apply(&[told(&going, CallStatus::Busy)]).unwrap();
+    assert!(store.advance_campaign(&lease, late + SECOND, LEASE, PATIENCE).unwrap().unwrap().is_over);
+    let leads = store.leads_page(&id(), None, 0, 9).unwrap();
+    assert_eq!((leads[0].outcome, leads[0].call_sid.as_ref()), (Some(Outcome::Busy), Some(&going)));
+    assert!(
+        leads.iter().all(|lead| lead.attempts == 1 && lead.error.is_none() && lead.ended_at.is_some()),
+        "{leads:?}"
+    );
+    assert_eq!(store.campaign(&id()).unwrap().unwrap().ended_at, Some(late), "the campaign ended when it did");
 }
 
 fn a_business_that_listens_is_told_once_that_its_campaign_is_over(database: Database) {

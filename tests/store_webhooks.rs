@@ -17,7 +17,7 @@ use std::time::Duration;
 use calls::{call, life_of};
 use databases::Database;
 use trunkline::engine::business::Profile;
-use trunkline::engine::delivery::{DeliveryState, EventId, EventKind, Secret};
+use trunkline::engine::delivery::{DeliveryState, EventId, EventKind, Places, Secret};
 use trunkline::engine::ids::BusinessId;
 use trunkline::engine::status::StatusChange;
 use trunkline::store::businesses::Editor;
@@ -30,6 +30,7 @@ on_both_databases! {
     two_senders_share_what_is_due
     a_sender_that_dies_leaves_its_claims_to_others
     a_business_with_a_crowd_waiting_holds_up_no_other
+    receivers_that_hang_hold_up_no_other_however_many_they_are
     what_came_of_a_try_is_kept_and_a_late_word_does_not_count
     what_was_given_up_can_be_sent_again
     a_secret_that_is_replaced_signs_until_the_overlap_is_over
@@ -68,8 +69,11 @@ fn over(writer: &mut StatusWriter, business: &str, calls: std::ops::Range<u32>) 
     }
 }
 
+/// A claim of a sender with so many places, all of which each business may have: their receivers took what was sent last.
 fn claim(now: i64, places: usize) -> Claim {
-    Claim { now, lease: Duration::from_secs(40), places, per_business: places, busy: BTreeMap::new() }
+    let took = ["Bakery", "Florist", "Slow", "Quick"].map(|business| (name(business), true)).into();
+    let places = Places { all: places, per_business: places, busy: BTreeMap::new(), took };
+    Claim { now, lease: Duration::from_secs(40), places }
 }
 
 fn all(store: &Store, business: &str) -> Vec<Delivery> {
@@ -167,13 +171,40 @@ fn a_business_with_a_crowd_waiting_holds_up_no_other(database: Database) {
     over(&mut writer, "Slow", 0..150);
     over(&mut writer, "Quick", 150..152);
     let mut sender = store.delivery_writer();
-    let one = |busy| Claim { per_business: 2, busy, ..claim(NOW, 8) };
+    let one = |busy| {
+        let claim = claim(NOW, 8);
+        Claim { places: Places { per_business: 2, busy, ..claim.places.clone() }, ..claim }
+    };
     let of = |claimed: &[Delivery], id: &str| claimed.iter().filter(|delivery| delivery.business == name(id)).count();
     let first = sender.claim(&one(BTreeMap::new())).unwrap();
     assert_eq!((of(&first, "Slow"), of(&first, "Quick")), (2, 2), "each has its two places");
     let more = sender.claim(&one(BTreeMap::from([(name("Slow"), 1)]))).unwrap();
     assert_eq!((of(&more, "Slow"), more.len()), (1, 1));
     assert!(sender.claim(&one(BTreeMap::from([(name("Slow"), 2)]))).unwrap().is_empty());
+}
+
+fn receivers_that_hang_hold_up_no_other_however_many_they_are(database: Database) {
+    let (store, mut writer) = node(&database, "node");
+    let hanging: Vec<String> = (0..90).map(|n| format!("Hanging {n}")).collect();
+    for (n, business) in hanging.iter().enumerate() {
+        listening(&store, business, Some("https://slow.example/"));
+        over(&mut writer, business, n as u32..n as u32 + 1);
+    }
+    listening(&store, "Quick", Some("https://quick.example/"));
+    over(&mut writer, "Quick", 90..93);
+    let mut sender = store.delivery_writer();
+    let mut claim = Claim { places: Places { per_business: 2, ..claim(NOW, 32).places }, ..claim(NOW, 32) };
+    let of_quick = |claimed: &[Delivery]| claimed.iter().filter(|delivery| delivery.business == name("Quick")).count();
+    // Nothing was sent to the ninety yet: they are ahead of the one that is known, and more than are looked at at once.
+    let claimed = sender.claim(&claim).unwrap();
+    assert_eq!((claimed.len(), of_quick(&claimed)), (18, 2));
+    // All of them have failed: now they have eight places together, and who is new has others.
+    claim.places.took.extend(hanging.iter().map(|business| (name(business), false)));
+    listening(&store, "New", Some("https://new.example/"));
+    over(&mut writer, "New", 93..94);
+    let claimed = sender.claim(&claim).unwrap();
+    let is_new = |delivery: &&Delivery| delivery.business == name("New");
+    assert_eq!((claimed.len(), of_quick(&claimed), claimed.iter().filter(is_new).count()), (10, 1, 1));
 }
 
 fn what_came_of_a_try_is_kept_and_a_late_word_does_not_count(database: Database) {

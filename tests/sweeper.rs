@@ -15,7 +15,7 @@ mod skip;
 mod twilio_rest;
 
 use databases::Database;
-use http_service::{Asked as _, Caller};
+use http_service::{Asked as _, Caller, Request};
 use service::{Service, auth_token, until};
 use trunkline::engine::status::{CallStatus, CarrierSource};
 use twilio_rest::{Asked, Fault, PlacedCall, TwilioRestFake};
@@ -24,6 +24,7 @@ on_both_databases! {
     a_call_whose_end_was_lost_ends_as_the_carrier_says
     of_two_nodes_one_asks_and_each_call_is_asked_about_once
     a_carrier_that_can_not_be_asked_is_asked_again_later
+    a_call_of_which_the_carrier_makes_no_sense_holds_up_no_other
 }
 
 /// Two nodes or one on this database, and the carrier that they ask each second.
@@ -144,5 +145,24 @@ fn a_carrier_that_can_not_be_asked_is_asked_again_later(database: Database) {
         assert_eq!(service.figure("carrier_failures_total"), 1.0);
         let said = service.telemetry.logged();
         assert!(said.iter().any(|line| line.contains("credentials") && line.contains(&caller.call_sid)), "{said:#?}");
+    });
+}
+
+fn a_call_of_which_the_carrier_makes_no_sense_holds_up_no_other(database: Database) {
+    let (fake, [service]) = nodes(&database, ["a"]);
+    runtime().block_on(async {
+        let odd = begun(&service, "in-progress").await;
+        fake.knows(at_the_carrier(&odd, "dancing"));
+        until("it is asked about", || service.figure("carrier_failures_total") >= 1.0).await;
+        let later = Caller::new();
+        fake.knows(at_the_carrier(&later, "completed"));
+        // It began after the other, so it is asked about after it.
+        let began = [("Timestamp", "Wed, 04 Nov 2020 10:15:30 +0000")];
+        let told = later.fields("in-progress", &began);
+        assert_eq!(service.webhook(Request::form("/twilio/status", &told)).await.status, 204);
+        until("the other is closed", || status_of(&service, &later) == CallStatus::Completed).await;
+        assert_eq!(status_of(&service, &odd), CallStatus::InProgress);
+        fake.set(&odd.call_sid, |call| call.status = "completed".to_owned());
+        until("it is asked about again", || status_of(&service, &odd) == CallStatus::Completed).await;
     });
 }

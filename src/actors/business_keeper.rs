@@ -63,6 +63,12 @@ impl Businesses {
     pub fn now(&self) -> Arc<Directory> {
         Arc::clone(&self.0.borrow())
     }
+
+    /// Waits until they are others than when this was last asked for; `None` when there will be no others.
+    pub async fn next(&mut self) -> Option<Arc<Directory>> {
+        self.0.changed().await.ok()?;
+        Some(Arc::clone(&self.0.borrow_and_update()))
+    }
 }
 
 /// Owns the picture of the businesses, and the writer.

@@ -149,7 +149,7 @@ pub struct OpenEnds;
 #[rtype(result = "()")]
 pub struct Drain;
 
-/// End every call that is alive.
+/// End every call that is alive, and each that is about to start.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct EndAll(pub HangupCause);
@@ -166,7 +166,7 @@ pub enum NotRegistered {
 }
 
 /// How long an ended call is remembered. The carrier asks within seconds; its retries end after a minute.
-const REMEMBER: Duration = Duration::from_secs(300);
+const REMEMBER: Duration = Duration::from_secs(90);
 /// The end of a call is nobody's business any more after this, whatever happened: the carrier had 5 s to show it, and its
 /// REST interface was asked three times, for 5 s each.
 const OPEN_AT_MOST: Duration = Duration::from_secs(30);
@@ -217,13 +217,16 @@ pub struct CallRegistry {
     ended: VecDeque<(Instant, CallSid)>,
     alive: usize,
     is_draining: bool,
+    /// Why every call is ended, once that is so.
+    ending: Option<HangupCause>,
 }
 
 impl CallRegistry {
     /// Starts the directory on this thread.
     pub fn start(telemetry: Telemetry) -> Addr<Self> {
         let meter = MailboxFigures::of::<Self>(&telemetry);
-        let registry = Self { calls: HashMap::new(), ended: VecDeque::new(), alive: 0, is_draining: false };
+        let registry =
+            Self { calls: HashMap::new(), ended: VecDeque::new(), alive: 0, is_draining: false, ending: None };
         Metered::start(registry, meter)
     }
 
@@ -278,8 +281,9 @@ impl Handler<CallStarted> for CallRegistry {
             Some(entry @ Entry::Reserved { .. }) => {
                 let Entry::Reserved { is_over, of } = &*entry else { return };
                 let is_over = *is_over;
-                if is_over {
-                    hang_up.do_send(HangUp(HangupCause::CallerHungUp));
+                let cause = if is_over { Some(HangupCause::CallerHungUp) } else { self.ending };
+                if let Some(cause) = cause {
+                    hang_up.do_send(HangUp(cause));
                 }
                 *entry = Entry::Alive { hang_up, end_seen, of: of.clone(), is_over };
             }
@@ -430,6 +434,7 @@ impl Handler<EndAll> for CallRegistry {
     type Result = ();
 
     fn handle(&mut self, EndAll(cause): EndAll, _: &mut Metered<Self>) {
+        self.ending = Some(cause);
         for entry in self.calls.values() {
             if let Entry::Alive { hang_up, .. } = entry {
                 hang_up.do_send(HangUp(cause));
@@ -437,3 +442,6 @@ impl Handler<EndAll> for CallRegistry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,6 @@ use crate::actors::dialler::Dialler;
 use crate::actors::metered::{MailboxFigures, Metered, MeteredActor};
 use crate::clock;
 use crate::engine::campaign::Step;
-use crate::engine::status::CallDirection;
 use crate::store::campaigns::{Advance, CampaignLease};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{Event, Telemetry};
@@ -165,7 +164,7 @@ impl CampaignParts {
     async fn dial(&self, lease: &Arc<CampaignLease>) -> bool {
         let business = &lease.campaign().order.business;
         // The slot first: a lead that is claimed is dialled.
-        let Ok(slot) = self.dialler.capacity().slot(business, CallDirection::Outbound).await else { return false };
+        let Ok(slot) = self.dialler.slot(business).await else { return false };
         let held = Arc::clone(lease);
         let claimed = self.blocking(move |store| store.dial_next_lead(&held, clock::wall_micros())).await;
         let Ok(Some(job)) = claimed else { return false };

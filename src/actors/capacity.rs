@@ -201,7 +201,8 @@ impl Capacity {
         Slot { shared: Arc::clone(&self.shared), scopes }
     }
 
-    /// Keeps a slot for a call whose media stream has not started yet. One that has a slot already keeps that one.
+    /// Keeps a slot for a call whose media stream has not started yet. One that has a slot already keeps that one; one that
+    /// has started here or is over needs none, however late the carrier says that it has placed it.
     pub fn keep(&self, call: CallSid, slot: Slot) {
         // The other is dropped outside of the book's lock, which it needs.
         let spare = self.shared.book().keep(call, slot, clock::now());
@@ -215,13 +216,13 @@ impl Capacity {
 
     /// The media stream of a call has started here: its slot, kept here or granted at another node.
     pub fn start(&self, call: &CallSid, business: &BusinessId, direction: CallDirection) -> Slot {
-        let kept = self.shared.book().take(call);
+        let kept = self.shared.book().settle(call, clock::now());
         kept.unwrap_or_else(|| self.adopt(business, direction))
     }
 
     /// A call is over: a slot that was kept for it is free.
     pub fn over(&self, call: &CallSid) {
-        let kept = self.shared.book().take(call);
+        let kept = self.shared.book().settle(call, clock::now());
         drop(kept);
     }
 

@@ -8,6 +8,7 @@
 pub mod resolver;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::Addr;
@@ -15,7 +16,8 @@ use thiserror::Error;
 use url::form_urlencoded;
 
 use crate::actors::call_status::{CallStatusActor, StatusOutcome, apply_status};
-use crate::actors::capacity::{Capacity, Slot};
+use crate::actors::capacity::{Capacity, NoSlot, Slot};
+use crate::actors::lateness::Overload;
 use crate::clock;
 use crate::engine::ids::{BusinessId, CallSid, JobId};
 use crate::engine::outbound::{JobState, OnMachine, OutboundJob, OutboundOrder};
@@ -23,7 +25,7 @@ use crate::engine::status::{CallDirection, CallStatus, CarrierSource, Party, Sta
 use crate::engine::wire::twiml::{Twiml, callback_url};
 use crate::providers::carrier::{CallNow, Carrier, CarrierError, MachineDetection, NewCall};
 use crate::store::{JobNews, Store, StoreError};
-use crate::telemetry::{Event, Telemetry};
+use crate::telemetry::{Event, Refusal, Telemetry};
 
 /// How often it is looked whether a job of unknown outcome is resolved, while its slot is held.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -41,6 +43,41 @@ pub struct DiallerSettings {
     pub ring_for: Duration,
     /// The longest that a call may last, by the carrier's clock, should ours fail.
     pub time_limit: Duration,
+    /// Whether the service takes no new calls any more.
+    pub is_stopping: Arc<AtomicBool>,
+    /// Whether live calls are served late, so that no new ones are taken.
+    pub overload: Arc<Overload>,
+}
+
+/// Why no call is placed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotNow {
+    /// The service is stopping: nobody would be there when somebody answers.
+    Stopping,
+    /// Live calls are served late already.
+    Late,
+    /// No slot is free.
+    Full(NoSlot),
+}
+
+impl NotNow {
+    /// How it is counted.
+    pub const fn refusal(self) -> Refusal {
+        match self {
+            Self::Stopping => Refusal::Draining,
+            Self::Late => Refusal::Overloaded,
+            Self::Full(full) => full.refusal(),
+        }
+    }
+
+    /// As it stands in answers.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Stopping => "the service is stopping",
+            Self::Late => "live calls are served late already",
+            Self::Full(full) => full.reason(),
+        }
+    }
 }
 
 /// Places calls. Cheap to clone.
@@ -71,6 +108,14 @@ impl Dialler {
         telemetry: Telemetry,
     ) -> Self {
         Self { settings, store, capacity, status, telemetry }
+    }
+
+    /// A slot for a call that is about to be placed, if this node takes new calls and one is free.
+    pub async fn slot(&self, business: &BusinessId) -> Result<Slot, NotNow> {
+        if let Some(why) = no_new_call(&self.settings.is_stopping, &self.settings.overload) {
+            return Err(why);
+        }
+        self.capacity.slot(business, CallDirection::Outbound).await.map_err(NotNow::Full)
     }
 
     /// Asks the carrier to place the call of a job that waits, once: what has become of it. A job that somebody dials or has
@@ -226,6 +271,15 @@ impl Dialler {
     }
 }
 
+/// Why this node takes no new call, whatever slots are free.
+fn no_new_call(is_stopping: &AtomicBool, overload: &Overload) -> Option<NotNow> {
+    match (is_stopping.load(Ordering::Relaxed), overload.is_on()) {
+        (true, _) => Some(NotNow::Stopping),
+        (false, true) => Some(NotNow::Late),
+        (false, false) => None,
+    }
+}
+
 /// What a placed call's row begins with.
 fn placement(order: &OutboundOrder, call: &CallSid) -> StatusChange {
     StatusChange {
@@ -297,6 +351,16 @@ impl JobInUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_call_is_placed_while_the_service_stops_or_is_late() {
+        let (in_time, late) = (Overload::default(), Overload::of_late_threads(1));
+        let [goes_on, stops] = [false, true].map(AtomicBool::new);
+        assert_eq!(no_new_call(&goes_on, &in_time), None);
+        assert_eq!(no_new_call(&goes_on, &late), Some(NotNow::Late));
+        assert_eq!(no_new_call(&stops, &in_time), Some(NotNow::Stopping));
+        assert_eq!(no_new_call(&stops, &late), Some(NotNow::Stopping));
+    }
 
     #[test]
     fn what_an_address_says_reads_back() {

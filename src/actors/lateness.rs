@@ -26,6 +26,12 @@ pub struct Overload {
 }
 
 impl Overload {
+    /// That of a process in which so many threads are late.
+    #[cfg(test)]
+    pub(super) fn of_late_threads(count: usize) -> Self {
+        Self { late_threads: AtomicUsize::new(count) }
+    }
+
     /// Whether new calls are to be refused.
     pub fn is_on(&self) -> bool {
         self.late_threads.load(Ordering::Relaxed) > 0

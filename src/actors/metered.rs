@@ -14,9 +14,9 @@
 //! inside. Of a handler that answers with a future, the handling time is the part before the first wait.
 //! `ctx.notify` skips the mailbox: guarded, not counted. An actix `Supervisor` can't run a metered actor.
 //!
-//! Three ways to send, by what is lost if it fails: [`offer`] what may be lost, [`order`] orders, [`ask`] questions
-//! and whatever must be stored. A caller's frames, fifty a second, take a way of their own: `actors::call`'s line,
-//! which tells the same meter.
+//! Two ways to send, by what is lost if it fails: [`order`] orders, [`ask`] questions and whatever must be stored. A
+//! caller's frames, fifty a second, which may be lost, take a way of their own: `actors::call`'s line, which tells the
+//! same meter.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -68,9 +68,9 @@ use guard::{Guarded, Shell};
 
 pub use figures::MailboxFigures;
 pub use meter::{Meter, Unmetered};
-pub use send::{AskError, ask, offer, order};
+pub use send::{AskError, ask, order};
 
-/// How many messages a mailbox holds before [`offer`] is refused, unless set otherwise.
+/// How many messages a mailbox holds before the next question waits outside, unless set otherwise.
 ///
 /// 64: more than a second of audio frames, so that only an actor that stands still refuses any.
 pub const MAILBOX_CAPACITY: usize = 64;
@@ -128,9 +128,9 @@ impl<A: MeteredActor> Metered<A> {
         actix_rt::spawn(Shell::new(ContextFut::new(context, actor, mailbox), meter));
     }
 
-    /// Sets how many messages the mailbox holds before [`offer`] is refused. Call it where the actor is made.
+    /// Sets how many messages the mailbox holds before the next question waits outside. Call it where the actor is made.
     ///
-    /// Only `offer` respects it: [`order`] always queues, and each clone of an address has one free slot.
+    /// [`order`] always queues, and each clone of an address has one free slot.
     pub fn set_mailbox_capacity(&mut self, messages: usize) {
         self.parts.set_mailbox_capacity(messages);
     }

@@ -55,7 +55,8 @@ impl Prompts {
     }
 
     /// How many foundations are kept.
-    pub fn kept(&self) -> usize {
+    #[cfg(test)]
+    fn kept(&self) -> usize {
         self.kept.len()
     }
 }

@@ -72,6 +72,9 @@ pub struct SupervisorSettings {
 /// Sums a call up. Dropping it ends the work.
 pub type Summarise = Rc<dyn Fn(FinalTranscript, String) -> LocalBoxFuture<'static, Result<CallSummary, Setback>>>;
 
+/// Says which language a business's calls are in, as a BCP 47 tag; those of nobody's, too.
+pub type LanguageOf = Rc<dyn Fn(Option<&BusinessId>) -> String>;
+
 /// What a supervisor does its work with; made on its own thread.
 pub struct RecordingDoors {
     /// Where carriers' recordings come from; `None`: nobody is configured, and none is fetched here.
@@ -80,8 +83,8 @@ pub struct RecordingDoors {
     pub files: Rc<dyn RecordingStore>,
     /// Who sums calls up, if anybody does.
     pub summarise: Option<Summarise>,
-    /// The language of a business's calls, as a BCP 47 tag; of a call that is nobody's, too.
-    pub language: Rc<dyn Fn(Option<&BusinessId>) -> String>,
+    /// The language of calls.
+    pub language: LanguageOf,
 }
 
 /// What starting a supervisor needs.

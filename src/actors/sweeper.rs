@@ -8,6 +8,7 @@
 //! | a final status | that status, with the length, the end and the rest that it knows |
 //! | that the call goes on | the same as before; it is asked again later, and less and less often |
 //! | that it knows no such call | `completed` if the media stream had started, so somebody spoke; else `failed` |
+//! | nothing that makes sense | the same as before; it is asked again like one that goes on |
 //!
 //! The last rule guesses, and a guess gives way to news: `completed` from a webhook still wins over `failed`. One node at a
 //! time does this, on a thread that carries no audio, one call after the other and [`AT_MOST`] of them each time. A
@@ -70,7 +71,7 @@ pub struct Sweeper {
     asked: Option<Asked>,
 }
 
-/// The calls that the carrier says go on: when it is asked again (microseconds since 1970 UTC), and after which wait.
+/// The calls that were asked about in vain: when that is done again (microseconds since 1970 UTC), and after which wait.
 type Asked = HashMap<CallSid, (i64, Duration)>;
 
 impl Sweeper {
@@ -118,7 +119,11 @@ async fn round(parts: &SweeperParts, mut asked: Asked) -> Asked {
             Err(CarrierError::NotFound) => None,
             Err(error) => {
                 parts.telemetry.record(Event::CarrierFailed { call: &row.call_sid, error: &error.to_string() });
-                return asked;
+                if is_about_all_calls(&error) {
+                    return asked;
+                }
+                ask_later(parts, &mut asked, row, now);
+                continue;
             }
         };
         let change = news(row, found.as_ref(), clock::wall_micros());
@@ -136,11 +141,22 @@ async fn round(parts: &SweeperParts, mut asked: Asked) -> Asked {
             }
             order(&parts.registry, CarrierEnded(row.call_sid.clone()));
         } else {
-            let wait = asked.get(&row.call_sid).map_or(parts.every, |(_, wait)| (*wait * 2).min(LONGEST_WAIT));
-            asked.insert(row.call_sid.clone(), (now + wait.as_micros() as i64, wait));
+            ask_later(parts, &mut asked, row, now);
         }
     }
     asked
+}
+
+/// Whether asking about another call would fail as well. What the carrier refuses to say, or says in words that can't be
+/// read, is about the one call, and must not keep the others open.
+fn is_about_all_calls(error: &CarrierError) -> bool {
+    error.is_retryable() || matches!(error, CarrierError::Unauthorised(_))
+}
+
+/// The carrier is asked again about this call, after twice the time each time.
+fn ask_later(parts: &SweeperParts, asked: &mut Asked, row: &CallRow, now: i64) {
+    let wait = asked.get(&row.call_sid).map_or(parts.every, |(_, wait)| (*wait * 2).min(LONGEST_WAIT));
+    asked.insert(row.call_sid.clone(), (now + wait.as_micros() as i64, wait));
 }
 
 /// The calls that should be over, if looking after them is this node's duty.

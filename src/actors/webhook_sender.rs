@@ -1,7 +1,7 @@
 //! The one actor of a node that sends outgoing webhooks.
 //!
 //! ```text
-//!   outbox ──claim──▶ ┌────────┐ ──▶ Receiver, some at once, two of one business
+//!   outbox ──claim──▶ ┌────────┐ ──▶ Receiver, some at once, two of one business at most
 //!          ◀─settle── │ sender │ ◀── HTTP status
 //!                     └────────┘
 //! ```
@@ -12,7 +12,6 @@
 
 mod attempt;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,8 +20,7 @@ use actix::prelude::*;
 
 use crate::actors::metered::{MailboxFigures, Metered, MeteredActor};
 use crate::clock;
-use crate::engine::delivery::Retries;
-use crate::engine::ids::BusinessId;
+use crate::engine::delivery::{Places, Retries, Room};
 use crate::providers::webhook_receiver::Receiver;
 use crate::store::deliveries::{Brief, Claim, Delivery, DeliveryWriter, Outcome, Settled};
 use crate::store::{CallRecord, Store, StoreError};
@@ -67,8 +65,8 @@ pub struct WebhookSender {
     receiver: Rc<dyn Receiver>,
     body: MakeBody,
     settings: SenderSettings,
-    /// How many of each business are being sent.
-    in_flight: BTreeMap<BusinessId, usize>,
+    /// Who is being sent to, and who may be.
+    places: Places,
     /// What came of tries, to be kept by the next look.
     settled: Vec<Settled>,
     looks: u64,
@@ -101,7 +99,7 @@ impl WebhookSender {
             receiver,
             body,
             settings,
-            in_flight: BTreeMap::new(),
+            places: Places { all: settings.places, per_business: settings.per_business, ..Places::default() },
             settled: Vec::new(),
             looks: 0,
             is_looking: false,
@@ -141,13 +139,7 @@ impl WebhookSender {
             (self.looks.is_multiple_of(COUNT_EVERY), self.looks.is_multiple_of(FORGET_EVERY));
         self.looks += 1;
         let now = clock::wall_micros();
-        let claim = Claim {
-            now,
-            lease: self.settings.time_limit + LEASE_MARGIN,
-            places: self.settings.places.saturating_sub(self.in_flight.values().sum()),
-            per_business: self.settings.per_business,
-            busy: self.in_flight.clone(),
-        };
+        let claim = Claim { now, lease: self.settings.time_limit + LEASE_MARGIN, places: self.places.clone() };
         let forget_before = is_forget_due.then(|| now.saturating_sub(self.settings.keep.as_micros() as i64));
         move || {
             let mut seen = Seen { unsettled: settled, claimed: Vec::new(), waiting: None, error: None };
@@ -189,7 +181,7 @@ impl WebhookSender {
 
     fn send(&mut self, attempt: Attempt, ctx: &mut Metered<Self>) {
         let Attempt { delivery, post } = attempt;
-        *self.in_flight.entry(delivery.business.clone()).or_default() += 1;
+        self.places.take(&delivery.business);
         let (receiver, began) = (Rc::clone(&self.receiver), clock::now());
         let answered = async move { receiver.post(post).await };
         ctx.spawn(answered.into_actor(self).map(move |answer, this, ctx| {
@@ -199,10 +191,7 @@ impl WebhookSender {
     }
 
     fn answered(&mut self, delivery: Delivery, answer: &attempt::Answer, began: Instant) {
-        if let Some(count) = self.in_flight.get_mut(&delivery.business) {
-            *count = count.saturating_sub(1);
-        }
-        self.in_flight.retain(|_, count| *count > 0);
+        self.places.answered(&delivery.business, attempt::failure(answer).is_none());
         let outcome = attempt::judge(&delivery, answer, &self.settings.retries, clock::wall_micros());
         match attempt::failure(answer) {
             None => {
@@ -239,7 +228,7 @@ fn look(
     if let Some(before) = forget_before {
         writer.forget(before)?;
     }
-    if claim.places > 0 && store.has_due_deliveries(claim.now)? {
+    if claim.places.room() != Room::None && store.has_due_deliveries(claim.now)? {
         let brief = |delivery: Delivery| {
             let brief = store.delivery_brief(&delivery, claim.now);
             (delivery, brief)
@@ -263,6 +252,6 @@ impl MeteredActor for WebhookSender {
     /// What was being sent is due again when its lease ends; how many places that takes is not known any more.
     fn panicked(&mut self, _message: &str, _ctx: &mut Metered<Self>) {
         self.is_looking = false;
-        self.in_flight.clear();
+        self.places.busy.clear();
     }
 }

@@ -1,17 +1,20 @@
 //! The voice agents: the one that the configuration names, and those that businesses may ask for instead.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::actors::business_keeper::Businesses;
 use crate::config::{self, AgentProvider, Config, LocalSpeech, OpenAiAudio};
 use crate::engine::audio::Hz8k;
 use crate::engine::business::{Business, Directory, Profile};
+use crate::engine::ids::BusinessId;
 use crate::providers::voice_agent::VoiceAgent;
 use crate::providers::voice_agent::local::{Greeting, LocalAgent, LocalSettings, SpeechChoice};
 use crate::providers::voice_agent::openai_realtime::{AudioFormat, NoiseReduction, OpenAiRealtime, OpenAiSettings};
+use crate::telemetry::{Event, Telemetry};
 
 /// The voice agents that calls can have.
 #[derive(Clone)]
@@ -23,11 +26,9 @@ pub(super) struct Agents {
 impl Agents {
     /// Builds every agent that the configuration has what it needs for. What can be made ready without a call is made
     /// ready on this thread's event loop.
-    pub(super) fn new(config: &Config, businesses: &Directory) -> anyhow::Result<Self> {
-        let receptionist = LocalAgent::new(&local(config));
-        let (early, greetings) = (receptionist.clone(), greetings(config, businesses));
-        actix_rt::spawn(async move { early.prepare::<Hz8k>(greetings).await });
-        let receptionist: Arc<dyn VoiceAgent<Hz8k>> = Arc::new(receptionist);
+    pub(super) fn new(config: &Config, businesses: &Businesses, telemetry: &Telemetry) -> anyhow::Result<Self> {
+        let speaker = LocalAgent::new(&local(config));
+        let receptionist: Arc<dyn VoiceAgent<Hz8k>> = Arc::new(speaker.clone());
         let mut by_name = BTreeMap::from([(receptionist.name(), Arc::clone(&receptionist))]);
         if config.openai.api_key.is_some() {
             let agent = openai(config)?;
@@ -37,7 +38,36 @@ impl Agents {
             AgentProvider::Local => receptionist,
             AgentProvider::OpenAi => by_name.get("openai").cloned().context("OPENAI_API_KEY is not set")?,
         };
-        Ok(Self { by_name, usual })
+        let agents = Self { by_name, usual };
+        let watch = agents.clone().watch(speaker, businesses.clone(), telemetry.clone());
+        actix_rt::spawn(watch);
+        Ok(agents)
+    }
+
+    /// Speaks the greetings of businesses into memory before somebody calls, at the start and after each edit; and says of
+    /// which businesses the agent can't be had, once for each that they have chosen.
+    async fn watch(self, speaker: LocalAgent, mut businesses: Businesses, telemetry: Telemetry) {
+        let (mut spoken, mut told) = (Vec::new(), BTreeSet::new());
+        let mut directory = Some(businesses.now());
+        while let Some(now) = directory {
+            for business in now.all() {
+                self.say_missing(business, &mut told, &telemetry);
+            }
+            let wanted = greetings(self.usual(), &now);
+            let new = wanted.iter().filter(|greeting| !spoken.contains(*greeting)).cloned().collect();
+            speaker.prepare::<Hz8k>(new).await;
+            spoken = wanted;
+            directory = businesses.next().await;
+        }
+    }
+
+    fn say_missing(&self, business: &Business, told: &mut BTreeSet<(BusinessId, String)>, telemetry: &Telemetry) {
+        let missing = business.profile.agent.as_ref().filter(|name| !self.by_name.contains_key(name.as_str()));
+        let Some(name) = missing else { return };
+        if told.insert((business.id.clone(), name.clone())) {
+            let usual = self.usual();
+            telemetry.record(Event::BusinessAgentMissing { business: &business.id, agent: name, instead: usual });
+        }
     }
 
     /// The agent of a business: its own, if it has chosen one and that can be had; else the usual one.
@@ -54,8 +84,8 @@ impl Agents {
 
 /// The own greetings of the businesses for which the receptionist speaks, in the form in which their calls will ask
 /// for them.
-fn greetings(config: &Config, businesses: &Directory) -> Vec<Greeting> {
-    let is_usual = config.agent.provider == AgentProvider::Local;
+fn greetings(usual: &str, businesses: &Directory) -> Vec<Greeting> {
+    let is_usual = usual == "local";
     let greeting = |business: &Arc<Business>| {
         let Profile { greeting, language, voice, agent, .. } = &business.profile;
         let is_spoken = agent.as_deref().map_or(is_usual, |agent| agent == "local");

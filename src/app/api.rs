@@ -20,7 +20,7 @@ pub(super) fn keep_fresh(api: &web::Data<Api>) {
             let book = api.clone();
             match web::block(move || book.tokens.refresh(&book.store)).await {
                 // An absent database was told by the store; the book stays as it is.
-                Ok(Ok(()) | Err(StoreError::Unavailable(_))) => {}
+                Ok(Ok(()) | Err(StoreError::Unavailable(_) | StoreError::Busy(_))) => {}
                 Ok(Err(error)) => api.say_failed("tokens", &error.to_string()),
                 Err(_) => return, // the service ends
             }

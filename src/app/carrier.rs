@@ -15,6 +15,7 @@ use crate::actors::capacity::lease_keeper::LeaseKeeper;
 use crate::actors::capacity::{BusinessLimits, CallLimits, Capacity, Sharing};
 use crate::actors::dialler::resolver::{Patience, Resolver};
 use crate::actors::dialler::{Dialler, DiallerSettings};
+use crate::actors::lateness::Overload;
 use crate::actors::metered;
 use crate::actors::recording_starter::{RecordingStarter, StarterParts};
 use crate::actors::recording_supervisor::{GiveBack, RecordingSupervisor};
@@ -83,15 +84,25 @@ pub(super) struct Beside {
     pub arbiter: Arbiter,
     pub capacity: Capacity,
     pub supervisor: Addr<RecordingSupervisor>,
+    pub store: Store,
+    pub node: Arc<str>,
+    /// How long the database may take for either of the things that are given back.
+    pub patience: Duration,
 }
 
 /// How long giving back what is being done about recordings may take; without that, other nodes wait for the leases' end.
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(2);
 
 impl Beside {
-    /// Stops what is being done about recordings, so that another node can take it.
-    pub(super) async fn give_back_recordings(&self) {
-        metered::ask(&self.supervisor, GiveBack, GIVE_BACK_WITHIN).await.ok(); // its leases run out by themselves
+    /// Ends what goes on beside calls, and gives back what this node holds: the others need not wait until it runs out, which
+    /// it does by itself where the database is away.
+    pub(super) async fn end(self) {
+        let Self { arbiter, capacity, supervisor, store, node, patience } = self;
+        metered::ask(&supervisor, GiveBack, GIVE_BACK_WITHIN).await.ok();
+        arbiter.stop();
+        capacity.give_back().await;
+        let released = actix_rt::task::spawn_blocking(move || store.release_campaigns_of(&node));
+        tokio::time::timeout(patience, released).await.ok();
     }
 }
 
@@ -102,7 +113,7 @@ pub(super) struct Bench<'a> {
     pub status: &'a Addr<CallStatusActor>,
     pub registry: &'a Addr<CallRegistry>,
     pub telemetry: &'a Telemetry,
-    pub node: Arc<str>,
+    pub node: &'a Arc<str>,
 }
 
 impl Bench<'_> {
@@ -114,7 +125,13 @@ impl Bench<'_> {
     }
 
     /// Who places calls, if the carrier's credentials and our own address are known.
-    pub(super) fn dialler(&self, carrier: Option<Arc<dyn Carrier>>, capacity: &Capacity) -> Option<Dialler> {
+    pub(super) fn dialler(
+        &self,
+        carrier: Option<Arc<dyn Carrier>>,
+        capacity: &Capacity,
+        is_stopping: &Arc<AtomicBool>,
+        overload: &Arc<Overload>,
+    ) -> Option<Dialler> {
         let (carrier, url) = (carrier?, self.config.http.public_url.as_ref()?);
         let max_call = Duration::from_millis(self.config.limits.max_call_ms.into());
         let settings = DiallerSettings {
@@ -122,6 +139,8 @@ impl Bench<'_> {
             public_url: url.as_str().trim_end_matches('/').to_owned(),
             ring_for: Duration::from_secs(self.config.calls.ring_s.into()),
             time_limit: max_call + GRACE,
+            is_stopping: Arc::clone(is_stopping),
+            overload: Arc::clone(overload),
         };
         let (capacity, status) = (capacity.clone(), self.status.clone());
         Some(Dialler::new(settings, self.store.clone(), capacity, status, self.telemetry.clone()))
@@ -142,7 +161,7 @@ impl Bench<'_> {
             businesses: businesses.clone(),
             policy: self.config.recording.policy,
             store: self.store.clone(),
-            node: Arc::clone(&self.node),
+            node: Arc::clone(self.node),
             telemetry: self.telemetry.clone(),
         };
         RecordingStarter::start(parts, &beside.handle())
@@ -153,7 +172,7 @@ impl Bench<'_> {
         let Some(dialler) = dialler else { return };
         let every = Duration::from_secs(self.config.calls.resolve_after_s.into());
         let patience = Patience { every, give_up: every * 8 };
-        Resolver::start(dialler.clone(), Arc::clone(&self.node), patience, &beside.handle());
+        Resolver::start(dialler.clone(), Arc::clone(self.node), patience, &beside.handle());
     }
 
     /// Starts running campaigns, if calls can be placed.
@@ -165,7 +184,7 @@ impl Bench<'_> {
             store: self.store.clone(),
             dialler: dialler.clone(),
             telemetry: self.telemetry.clone(),
-            node: Arc::clone(&self.node),
+            node: Arc::clone(self.node),
             times: CampaignTimes {
                 lease: seconds(set.lease_s),
                 heartbeat: seconds(set.heartbeat_s),
@@ -179,7 +198,7 @@ impl Bench<'_> {
     /// Starts deleting recordings whose time is over.
     pub(super) fn start_recording_keeper(&self, places: &Recordings, beside: &Arbiter) {
         let (store, telemetry) = (self.store.clone(), self.telemetry.clone());
-        places.start_keeper(self.config, store, telemetry, Arc::clone(&self.node), &beside.handle());
+        places.start_keeper(self.config, store, telemetry, Arc::clone(self.node), &beside.handle());
     }
 
     /// Starts looking after calls that stay open, if there is a carrier to ask.
@@ -191,7 +210,7 @@ impl Bench<'_> {
             status: self.status.clone(),
             registry: self.registry.clone(),
             telemetry: self.telemetry.clone(),
-            node: Arc::clone(&self.node),
+            node: Arc::clone(self.node),
             max_call: Duration::from_millis(self.config.limits.max_call_ms.into()),
             every: Duration::from_secs(self.config.calls.sweep_every_s.into()),
         };

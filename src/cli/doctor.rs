@@ -1,14 +1,18 @@
-//! `trunkline doctor`: whether calls can come in: the configuration, the account, and both addresses of each number.
+//! `trunkline doctor`: whether calls can come in: the configuration, the account, and both addresses of each number that a
+//! business has, by the database or by the configuration.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::cli::out::Out;
 use crate::cli::{DoctorArgs, load_config};
 use crate::config::Config;
-use crate::engine::business::CalledNumber;
+use crate::engine::business::{Business, CalledNumber};
 use crate::engine::ids::PhoneNumber;
 use crate::engine::wire::twiml::{RETRY_OVERRIDES, callback_url};
 use crate::providers::carrier::{Carrier, CarrierError, CarrierNumber, NumberUrls, TwilioRest};
+use crate::store::businesses::{Peeked, peek};
 
 /// The exit code if something is wrong.
 const WRONG: u8 = 1;
@@ -65,8 +69,18 @@ async fn examine(config: &Config, fix: bool, out: &mut Out) -> usize {
         voice_url: format!("{url}/twilio/voice"),
         status_url: callback_url(&format!("{url}/twilio/status")),
     };
+    let wanted = match Wanted::read(config) {
+        Ok(wanted) => wanted,
+        Err(error) => {
+            wrong += 1;
+            let what = format!("the businesses can't be read from the database: {error}");
+            let consequence = "only the numbers of the configuration's businesses are looked at";
+            complain(out, &what, consequence, "check DATABASE_URL and the database, and run this again");
+            Wanted::of(&config.seeds(), &Peeked::default())
+        }
+    };
     match carrier.numbers(None).await {
-        Ok(numbers) => wrong + numbers_of(config, &carrier, &numbers, &urls, fix, out).await,
+        Ok(numbers) => wrong + numbers_of(&wanted, &carrier, &numbers, &urls, fix, out).await,
         Err(error) => {
             let remedy = match error {
                 CarrierError::Unauthorised(_) => "check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN",
@@ -78,9 +92,56 @@ async fn examine(config: &Config, fix: bool, out: &mut Out) -> usize {
     }
 }
 
+/// The numbers that should be answered here, each with the business that answers it.
+struct Wanted {
+    numbers: BTreeMap<PhoneNumber, String>,
+    /// The business that answers every other number.
+    any: Option<String>,
+}
+
+impl Wanted {
+    /// As the service sees them, or will at its next start.
+    fn read(config: &Config) -> Result<Self, crate::store::StoreError> {
+        let patience = Duration::from_millis(config.database.connect_timeout_ms.into());
+        let known = peek(config.database_url().expose(), patience)?.unwrap_or_default();
+        Ok(Self::of(&config.seeds(), &known))
+    }
+
+    /// A business that the database knows is as it says there; of the configuration's, those that it does not know count.
+    fn of(seeds: &[Business], known: &Peeked) -> Self {
+        let is_new = |seed: &&Business| {
+            !known.deleted.contains(&seed.id) && !known.businesses.iter().any(|stored| stored.business.id == seed.id)
+        };
+        let stored = known.businesses.iter().map(|stored| &stored.business);
+        let mut wanted = Self { numbers: BTreeMap::new(), any: None };
+        for business in stored.chain(seeds.iter().filter(is_new)) {
+            let shown = match business.profile.name == business.id.as_str() {
+                true => business.profile.name.clone(),
+                false => format!("{} ({})", business.profile.name, business.id),
+            };
+            for number in &business.profile.numbers {
+                // The first has it: a number that the database gave to somebody stays there, whatever the file says.
+                match number {
+                    CalledNumber::Exact(number) if !wanted.numbers.contains_key(number) => {
+                        wanted.numbers.insert(number.clone(), shown.clone());
+                    }
+                    CalledNumber::Any if wanted.any.is_none() => wanted.any = Some(shown.clone()),
+                    CalledNumber::Exact(_) | CalledNumber::Any => {}
+                }
+            }
+        }
+        wanted
+    }
+
+    /// The business that answers this number.
+    fn answering(&self, number: &PhoneNumber) -> Option<&str> {
+        self.numbers.get(number).or(self.any.as_ref()).map(String::as_str)
+    }
+}
+
 /// How many of the numbers that should be answered here are wrong.
 async fn numbers_of(
-    config: &Config,
+    wanted: &Wanted,
     carrier: &TwilioRest,
     owned: &[CarrierNumber],
     urls: &NumberUrls,
@@ -88,20 +149,21 @@ async fn numbers_of(
     out: &mut Out,
 ) -> usize {
     let mut wrong = 0;
-    let wanted: Vec<&PhoneNumber> = config.business.iter().filter_map(|business| exact(&business.number)).collect();
-    let answers_all = config.business.iter().any(|business| business.number == CalledNumber::Any);
-    for number in wanted.iter().filter(|wanted| !owned.iter().any(|owned| owned.number == ***wanted)) {
-        wrong += 1;
-        let what = format!("{} is no number of the Twilio account", number.as_str());
-        complain(out, &what, "no call to it comes in here", "buy it, or correct the number of its [[business]]");
+    for (number, business) in &wanted.numbers {
+        if !owned.iter().any(|owned| owned.number == *number) {
+            wrong += 1;
+            let what = format!("{} of the business {business} is no number of the Twilio account", number.as_str());
+            complain(out, &what, "no call to it comes in here", "buy it, or correct the numbers of that business");
+        }
     }
     let is_ours = |number: &&CarrierNumber| {
-        answers_all || wanted.contains(&&number.number) || is_same(&number.urls.voice_url, &urls.voice_url)
+        wanted.answering(&number.number).is_some() || is_same(&number.urls.voice_url, &urls.voice_url)
     };
     for number in owned.iter().filter(is_ours) {
-        wrong += usize::from(!is_right(carrier, number, urls, fix, out).await);
+        let business = wanted.answering(&number.number);
+        wrong += usize::from(!is_right(carrier, number, business, urls, fix, out).await);
     }
-    if owned.iter().filter(is_ours).count() == 0 && wanted.is_empty() {
+    if owned.iter().filter(is_ours).count() == 0 && wanted.numbers.is_empty() {
         wrong += 1;
         complain(out, "the Twilio account has no number", "nobody can call", "buy one in Twilio's console");
     }
@@ -109,8 +171,16 @@ async fn numbers_of(
 }
 
 /// Whether a number is as it must be, or is by now.
-async fn is_right(carrier: &TwilioRest, number: &CarrierNumber, urls: &NumberUrls, fix: bool, out: &mut Out) -> bool {
-    let shown = number.number.as_str();
+async fn is_right(
+    carrier: &TwilioRest,
+    number: &CarrierNumber,
+    business: Option<&str>,
+    urls: &NumberUrls,
+    fix: bool,
+    out: &mut Out,
+) -> bool {
+    let whose = business.map_or_else(|| "no business".to_owned(), |business| format!("business {business}"));
+    let shown = format!("{} ({whose})", number.number.as_str());
     if let Some(other) = number.overridden_by {
         let consequence = "Twilio asks that, and never the number's own addresses";
         let remedy = "take it off the number in Twilio's console, then run this again";
@@ -177,13 +247,6 @@ fn faults(number: &CarrierNumber, urls: &NumberUrls) -> Vec<(String, &'static st
 fn is_same(one: &str, other: &str) -> bool {
     let bare = |url: &str| url.trim_end_matches(RETRY_OVERRIDES).to_owned();
     bare(one) == bare(other)
-}
-
-fn exact(number: &CalledNumber) -> Option<&PhoneNumber> {
-    match number {
-        CalledNumber::Exact(number) => Some(number),
-        CalledNumber::Any => None,
-    }
 }
 
 fn urls_in_words(urls: &NumberUrls) -> String {

@@ -45,6 +45,12 @@ pub struct Business {
     /// The number to which callers can be handed over.
     #[serde(default, with = "number")]
     pub transfer_to: Option<PhoneNumber>,
+    /// How many of its calls may be alive at once; 0 means the service's setting.
+    #[serde(default)]
+    pub max_calls: u32,
+    /// How many of these may be calls that the service placed; 0 means the service's setting.
+    #[serde(default)]
+    pub max_outbound_calls: u32,
     /// Who records its calls; `None` means the service's setting.
     #[serde(default, with = "super::optional")]
     pub recording: Option<RecordingPolicy>,
@@ -53,6 +59,7 @@ pub struct Business {
 impl Business {
     /// The business that the database is seeded with.
     pub fn seed(&self) -> business::Business {
+        let limit = |most: u32| Some(most).filter(|most| *most > 0);
         let text = |text: &String| Some(text.clone()).filter(|text| !text.trim().is_empty());
         let profile = Profile {
             name: self.name.as_str().to_owned(),
@@ -67,7 +74,7 @@ impl Business {
                 whatsapp: text(&self.prompt_whatsapp),
             },
             variables: self.variables.clone(),
-            limits: CallLimits::default(),
+            limits: CallLimits { calls: limit(self.max_calls), outbound: limit(self.max_outbound_calls) },
             time_zone: self.time_zone.clone(),
             transfer_to: self.transfer_to.clone(),
             webhook_url: None,

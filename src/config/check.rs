@@ -267,6 +267,8 @@ fn setting(field: &str) -> &str {
         "prompts.inbound" => "prompt",
         "prompts.outbound" => "prompt_outbound",
         "prompts.whatsapp" => "prompt_whatsapp",
+        "limits.calls" => "max_calls",
+        "limits.outbound" => "max_outbound_calls",
         other => other,
     }
 }

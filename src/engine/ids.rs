@@ -64,6 +64,12 @@ macro_rules! twilio_sid {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// Its digits as a number: the same for upper and lower case, and a third of the text's size.
+            pub fn number(&self) -> u128 {
+                let digits = self.0.chars().skip($prefix.len()).filter_map(|digit| digit.to_digit(16));
+                digits.fold(0, |number, digit| number << 4 | u128::from(digit))
+            }
         }
 
         impl FromStr for $name {
@@ -319,6 +325,7 @@ mod tests {
     #[test]
     fn a_call_sid_is_ca_and_32_hex_digits() {
         let sid = format!("CA{}", "0f".repeat(16));
+        assert_eq!(sid.parse::<CallSid>().map(|s| s.number()), Ok(0x0f0f_0f0f_0f0f_0f0f_0f0f_0f0f_0f0f_0f0f));
         assert_eq!(sid.parse::<CallSid>().map(|s| s.to_string()), Ok(sid));
         assert_eq!("MZ00".parse::<CallSid>(), Err(IdError::Prefix("CA")));
         assert_eq!("CA00".parse::<CallSid>(), Err(IdError::Length("CA", 4)));

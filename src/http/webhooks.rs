@@ -32,6 +32,7 @@ use crate::engine::call::Farewell;
 use crate::engine::ids::{AccountSid, BusinessId, CallSid};
 use crate::engine::status::{CallDirection, CallStatus, CarrierSource, StatusChange};
 use crate::engine::wire::auth::RequestAuth;
+use crate::engine::wire::sentence::Sentence;
 use crate::engine::wire::token::{MediaClaims, MediaTokens, TOKEN_PARAMETER};
 use crate::engine::wire::twiml::{Connect, Dial, Twiml, callback_url, websocket_url};
 use crate::engine::wire::webhook::{
@@ -89,6 +90,8 @@ const STORED_WITHIN: Duration = Duration::from_secs(10);
 const LOOK: u32 = 5;
 /// … with this pause.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// Why a call is not taken while the service stops, as it stands in the call's history.
+const STOPPING: &str = "the service is stopping";
 /// How long the second leg of a transfer may ring.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the caller and that leg may talk: as long as Twilio allows where nobody says anything.
@@ -102,10 +105,6 @@ pub async fn voice(
 ) -> Result<HttpResponse, Refused> {
     let signed = Signed::read("/twilio/voice", &request, body, &service).await?;
     let call = signed.webhook(VoiceWebhook::from_form)?;
-    if service.is_stopping.load(Ordering::Relaxed) {
-        service.telemetry.record(Event::CallRefused { why: Refusal::Draining });
-        return Ok(signed.twiml(Twiml::apology()));
-    }
     // Its media stream would be refused for the same reason, in the middle of a call that was answered.
     if service.account.as_ref().is_some_and(|ours| *ours != call.account_sid) {
         let change = signed.identified(call.change(None, clock::wall_micros()));
@@ -124,15 +123,17 @@ pub async fn voice(
         return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
     };
     let change = signed.identified(call.change(Some(business.id.clone()), clock::wall_micros()));
+    if service.is_stopping.load(Ordering::Relaxed) {
+        refuse(&service, Refusal::Draining, STOPPING, change).await;
+        return Ok(signed.twiml(Twiml::refusal(Sentence::Apology, &business.profile.language)));
+    }
     if service.overload.is_on() {
         refuse(&service, Refusal::Overloaded, "live calls were served late already", change).await;
-        let words = "We are sorry, all our lines are busy. Please call again in a few minutes. Goodbye.";
-        return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
+        return Ok(signed.twiml(Twiml::refusal(Sentence::BusyForMinutes, &business.profile.language)));
     }
     if let Err(full) = reserve_slot(&service, &call, &business.id).await {
         refuse(&service, full.refusal(), full.reason(), change).await;
-        let words = "We are sorry, all lines are busy at the moment. Please call again later. Goodbye.";
-        return Ok(signed.twiml(Twiml::say_and_hang_up(words, "en-US")));
+        return Ok(signed.twiml(Twiml::refusal(Sentence::AllBusy, &business.profile.language)));
     }
     note_status(&service, change).await;
     Ok(signed.twiml(connect(&service, &signed, &call, business)))
@@ -159,7 +160,12 @@ async fn voice_of_job(service: &Webhooks, signed: &Signed, call: VoiceWebhook, j
         service.telemetry.record(Event::CallRefused { why: Refusal::UnknownNumber });
         return signed.twiml(Twiml::hang_up()); // deleted since
     };
-    note_status(service, signed.identified(call.change(Some(business.id.clone()), clock::wall_micros()))).await;
+    let change = signed.identified(call.change(Some(business.id.clone()), clock::wall_micros()));
+    if service.is_stopping.load(Ordering::Relaxed) {
+        refuse(service, Refusal::Draining, STOPPING, change).await;
+        return signed.twiml(Twiml::apology());
+    }
+    note_status(service, change).await;
     signed.twiml(connect(service, signed, &call, business))
 }
 

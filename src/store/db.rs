@@ -24,6 +24,11 @@ macro_rules! both {
 }
 pub(super) use both;
 
+/// How often a transaction is tried that others were in the way of.
+const ATTEMPTS: u32 = 6;
+/// How often one is tried that a lock was kept from for as long as one is waited for.
+const ATTEMPTS_AT_A_LOCK: u32 = 2;
+
 /// A connection, by database.
 pub(super) enum Conn {
     Sqlite(SqliteConnection),
@@ -40,14 +45,22 @@ pub(super) struct Db {
 }
 
 impl Db {
-    /// Does `work` wholly or not at all.
+    /// Does `work` wholly or not at all; again, where others were in the way of it.
     ///
     /// On SQLite it takes the write lock at once: a transaction that reads first and wants to write later is
     /// refused as locked, whatever its patience.
-    pub fn transaction<T>(&mut self, work: impl FnOnce(&mut Conn) -> Result<T, Fault>) -> Result<T, Fault> {
+    pub fn transaction<T>(&mut self, mut work: impl FnMut(&mut Conn) -> Result<T, Fault>) -> Result<T, Fault> {
         let gate = self.gate.clone();
         let _turn = gate.as_ref().map(|gate| gate.lock().unwrap_or_else(PoisonError::into_inner));
-        self.within(["BEGIN IMMEDIATE", "BEGIN"], work)
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.within(["BEGIN IMMEDIATE", "BEGIN"], &mut work) {
+                Err(Fault::Contended(_)) if attempts < ATTEMPTS => {}
+                Err(Fault::Locked(_)) if attempts < ATTEMPTS_AT_A_LOCK => {}
+                done => return done,
+            }
+        }
     }
 
     /// Asks several questions of the same moment, whatever is written meanwhile.

@@ -37,6 +37,9 @@ pub enum StoreError {
     /// The database does not answer now.
     #[error("the database does not answer: {0}")]
     Unavailable(String),
+    /// The database is well, and others hold what this needs; the same again will do.
+    #[error("the database is busy: {0}")]
+    Busy(String),
     /// The database answers, and will never take this record.
     #[error("the database does not take this record: {0}")]
     Rejected(String),
@@ -62,6 +65,7 @@ impl StoreError {
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Unavailable(_) => true,
+            Self::Busy(_) => true,
             Self::Spool(_) => true,
             Self::Stopping => true,
             Self::UnknownScheme { .. } => false,
@@ -82,7 +86,8 @@ impl From<Fault> for StoreError {
         match fault {
             Fault::Closed(error) => Self::Unavailable(error),
             Fault::Away(error) => Self::Unavailable(error),
-            Fault::Contended(error) => Self::Unavailable(error),
+            Fault::Contended(error) => Self::Busy(error),
+            Fault::Locked(error) => Self::Busy(error),
             Fault::Data(error) => Self::Rejected(error),
             Fault::Panicked(error) => Self::Quarantined(error),
             Fault::Corrupt(field) => Self::Corrupt { field },
@@ -99,6 +104,8 @@ pub(super) enum Fault {
     Away(String),
     /// Another transaction was in the way; the same again will do.
     Contended(String),
+    /// Another transaction was in the way for as long as a lock is waited for.
+    Locked(String),
     /// The record's own: it will never be taken.
     Data(String),
     /// Ours.
@@ -125,6 +132,7 @@ impl Fault {
             "SSL connection has been closed",
         ];
         const CONTENDED: [&str; 2] = ["deadlock detected", "could not serialize access"];
+        const LOCKED: &str = "canceling statement due to lock timeout";
         const DATA: [&str; 6] = [
             "invalid byte sequence",
             "out of range",
@@ -138,6 +146,8 @@ impl Fault {
             Self::Closed(message)
         } else if says(&CONTENDED) {
             Self::Contended(message)
+        } else if message.contains(LOCKED) {
+            Self::Locked(message)
         } else if says(&DATA) {
             Self::Data(message)
         } else {
@@ -196,5 +206,22 @@ mod tests {
         for (message, is_the_records) in cases {
             assert_eq!(Fault::from_message(message.to_owned()).is_the_records(), is_the_records, "{message}");
         }
+    }
+
+    #[test]
+    fn a_transaction_that_others_were_in_the_way_of_says_nothing_against_the_database() {
+        for message in [
+            "deadlock detected",
+            "could not serialize access due to concurrent update",
+            "could not serialize access due to read/write dependencies among transactions",
+            "canceling statement due to lock timeout",
+        ] {
+            let fault = Fault::from_message(message.to_owned());
+            assert!(matches!(fault, Fault::Contended(_) | Fault::Locked(_)), "{fault:?}");
+            let error = StoreError::from(fault);
+            assert!(matches!(error, StoreError::Busy(_)) && error.is_retryable(), "{error:?}");
+        }
+        let stuck = Fault::from_message("canceling statement due to statement timeout".to_owned());
+        assert!(matches!(stuck, Fault::Away(_)), "{stuck:?}");
     }
 }

@@ -96,6 +96,7 @@ impl Keeper {
                 Err(error) => {
                     if !matches!(error, StoreError::Spool(_)) {
                         self.shared.database_lost(&error.to_string());
+                        self.shared.has_found_out();
                         self.shared.probe_spool();
                     }
                     if !self.shared.pause(pause) {
@@ -135,7 +136,9 @@ impl Keeper {
             ConnectFault::Away(error) => StoreError::Unavailable(error),
         })?;
         migrate(&mut db).map_err(|fault| match fault {
-            Fault::Closed(error) | Fault::Away(error) | Fault::Contended(error) => StoreError::Unavailable(error),
+            Fault::Closed(error) | Fault::Away(error) | Fault::Contended(error) | Fault::Locked(error) => {
+                StoreError::Unavailable(error)
+            }
             Fault::Data(error) | Fault::Panicked(error) => StoreError::Migration(error),
             Fault::Corrupt(field) => StoreError::Migration(field.to_owned()),
         })?;

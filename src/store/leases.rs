@@ -14,6 +14,7 @@ use crate::engine::status::CallStatus;
 use super::Store;
 use super::db::{Conn, both};
 use super::error::{Fault, StoreError};
+use super::nodes::bury_dead;
 use super::schema::{calls, capacity_leases, media_claims};
 
 /// One row of `capacity_leases`.
@@ -43,12 +44,13 @@ struct Now {
 
 impl Store {
     /// Leases slots for a node from now on for `length`, in place of those that it holds in these scopes. The limits hold over all nodes, by the database's clock.
+    /// Leases of nodes that are [dead](super::nodes) are over.
     ///
     /// Blocks for as long as the database does. An error leaves open which lease holds: the one before, or the wished one.
     pub fn lease_slots(&self, node: &str, length: Duration, wishes: &[Wish]) -> Result<Leased, StoreError> {
-        let length = i64::try_from(length.as_micros()).unwrap_or(i64::MAX);
         self.change(|conn| {
             let now = alone(conn)?;
+            bury_dead(conn, node, now, length)?;
             let held = both!(&mut *conn, |c| {
                 diesel::delete(capacity_leases::table.filter(capacity_leases::expires_at.le(now))).execute(c)?;
                 capacity_leases::table
@@ -70,7 +72,7 @@ impl Store {
                 let by_others = others.get(scope.as_str()).map_or(0, |slots| u32::try_from(*slots).unwrap_or(u32::MAX));
                 let slots = wish.granted(by_others, nodes);
                 granted.push(slots);
-                let expires_at = now.saturating_add(length);
+                let expires_at = now.saturating_add(i64::try_from(length.as_micros()).unwrap_or(i64::MAX));
                 keep(conn, &LeaseRow { scope, node: node.to_owned(), slots: slots.into(), expires_at })?;
             }
             Ok(Leased { granted, nodes })
@@ -112,14 +114,24 @@ impl Store {
 
 /// Keeps other nodes from leasing until the transaction ends; the database's time, in microseconds.
 fn alone(conn: &mut Conn) -> Result<i64, Fault> {
+    match conn {
+        Conn::Sqlite(_) => {} // the transaction holds the one write lock that there is
+        #[cfg(feature = "postgres")]
+        Conn::Postgres(c) => {
+            diesel::sql_query("LOCK TABLE capacity_leases IN SHARE ROW EXCLUSIVE MODE").execute(c)?;
+        }
+    }
+    database_time(conn)
+}
+
+/// The database's time, in microseconds since 1970-01-01 UTC.
+pub(super) fn database_time(conn: &mut Conn) -> Result<i64, Fault> {
     let now: Now = match conn {
-        // The transaction holds the one write lock that there is.
         Conn::Sqlite(c) => {
             diesel::sql_query("SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER) AS now").get_result(c)?
         }
         #[cfg(feature = "postgres")]
         Conn::Postgres(c) => {
-            diesel::sql_query("LOCK TABLE capacity_leases IN SHARE ROW EXCLUSIVE MODE").execute(c)?;
             diesel::sql_query("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now")
                 .get_result(c)?
         }

@@ -6,9 +6,6 @@ use super::db::{Conn, Db};
 use super::error::Fault;
 use super::shared::Shared;
 
-/// How often a transaction is tried that others were in the way of.
-const ATTEMPTS: u32 = 6;
-
 /// One connection, opened when it is first needed.
 pub(super) struct Link {
     shared: Arc<Shared>,
@@ -35,10 +32,9 @@ impl Link {
     /// Does `work` in a transaction, whatever is known of the database.
     ///
     /// A connection that turns out to be closed is replaced once: servers and proxies close idle ones. One
-    /// that failed in any other way than by the record's fault is dropped, also by a panic.
+    /// that failed by the database's fault is dropped, and one in whose use there was a panic.
     pub fn run_anyway<T>(&mut self, mut work: impl FnMut(&mut Conn) -> Result<T, Fault>) -> Result<T, Fault> {
-        let mut last = Fault::Contended("no attempt was made".to_owned());
-        for _ in 0..ATTEMPTS {
+        loop {
             let (mut db, is_fresh) = match self.db.take() {
                 Some(db) => (db, false),
                 None => (self.shared.target.connect()?, true),
@@ -48,18 +44,13 @@ impl Link {
                     self.db = Some(db);
                     return Ok(done);
                 }
-                Err(fault) if fault.is_the_records() => {
+                Err(Fault::Closed(_)) if !is_fresh => {}
+                Err(fault @ (Fault::Closed(_) | Fault::Away(_))) => return Err(fault),
+                Err(fault) => {
                     self.db = Some(db);
                     return Err(fault);
                 }
-                Err(Fault::Contended(error)) => {
-                    self.db = Some(db);
-                    last = Fault::Contended(error);
-                }
-                Err(Fault::Closed(error)) if !is_fresh => last = Fault::Closed(error),
-                Err(fault) => return Err(fault),
             }
         }
-        Err(last)
     }
 }

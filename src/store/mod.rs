@@ -34,6 +34,7 @@ mod keeper;
 mod leases;
 mod link;
 mod migrate;
+pub mod nodes;
 mod outbound;
 mod reads;
 mod record;

@@ -6,6 +6,7 @@ use crate::engine::ids::{CallSid, JobId};
 use crate::engine::outbound::{JobState, OutboundJob, OutboundOrder};
 
 use super::Store;
+use super::campaigns::follow_again;
 use super::db::{Conn, both};
 use super::error::{Fault, StoreError};
 use super::schema::outbound_calls as table;
@@ -139,7 +140,8 @@ impl Store {
     }
 
     /// Keeps what has become of a job: whether that was news. A call that the carrier tells of is worth more than any
-    /// guess; that nothing is known is worth less than anything.
+    /// guess; that nothing is known is worth less than anything. A lead that was given up before its call was told of is
+    /// followed again.
     pub fn settle_job(&self, job: &JobId, news: &JobNews) -> Result<bool, StoreError> {
         let (state, call_sid, error, before): (_, _, _, &[JobState]) = match news {
             JobNews::Placed(call) => {
@@ -154,9 +156,26 @@ impl Store {
         };
         let before: Vec<&str> = before.iter().map(|state| state.as_str()).collect();
         self.change(|conn| {
-            let open = table::table.find(job.as_str()).filter(table::state.eq_any(before));
+            let open = table::table.find(job.as_str()).filter(table::state.eq_any(&before));
             let to = (table::state.eq(state.as_str()), table::call_sid.eq(call_sid), table::error.eq(error));
-            Ok(both!(conn, |c| diesel::update(open).set(to).execute(c))? == 1)
+            let is_news = both!(&mut *conn, |c| diesel::update(open).set(to).execute(c))? == 1;
+            if is_news && call_sid.is_some() {
+                follow_again(conn, job)?;
+            }
+            Ok(is_news)
+        })
+    }
+
+    /// Whether another job calls the same number from the same one, and it is not known whether the carrier placed its call.
+    pub fn is_like_another_open_job(&self, job: &OutboundJob) -> Result<bool, StoreError> {
+        self.ask(|conn| {
+            let others = table::table
+                .filter(table::state.eq_any([JobState::Dialling.as_str(), JobState::Unknown.as_str()]))
+                .filter(table::to_number.eq(job.order.to.as_str()))
+                .filter(table::from_number.eq(job.order.from.as_str()))
+                .filter(table::job.ne(job.job.as_str()))
+                .select(table::job);
+            Ok(both!(conn, |c| others.first::<String>(c).optional())?.is_some())
         })
     }
 

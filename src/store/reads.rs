@@ -117,7 +117,7 @@ impl Store {
 
     /// The same of a whole connection.
     pub(super) fn ask_of<T>(&self, question: impl FnOnce(&mut Db) -> Result<T, Fault>) -> Result<T, StoreError> {
-        if !self.shared.is_up() {
+        if !self.shared.is_up_after_all() {
             return Err(StoreError::Unavailable(self.shared.why_down()));
         }
         let mut db = self.readers.get().map_err(|error| StoreError::Unavailable(error.to_string()))?;

@@ -126,6 +126,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    nodes (node) {
+        node -> Text,
+        beat_at -> BigInt,
+        beating_since -> BigInt,
+    }
+}
+
+diesel::table! {
     capacity_leases (scope, node) {
         scope -> Text,
         node -> Text,

@@ -16,10 +16,10 @@ use super::settings::{StoreEvent, StoreSettings};
 use super::spool::Spool;
 use super::target::Target;
 
-/// How many claims are remembered: more calls than the busiest node has in an hour.
+/// How many claims are remembered: more calls than a node begins while their tokens are valid.
 const REMEMBERED_CLAIMS: usize = 65_536;
-/// How many ends of calls are remembered: the carrier asks within seconds.
-const REMEMBERED_ENDS: usize = 8_192;
+/// How many ends of calls are remembered: the carrier asks within seconds, and by then they are in the database.
+const REMEMBERED_ENDS: usize = 1_024;
 
 /// Shared by the writers, the readers and the keeper.
 pub(super) struct Shared {
@@ -58,6 +58,8 @@ pub(super) enum Wake {
 struct Signal {
     has_work: bool,
     is_stopping: bool,
+    /// Somebody says that the database is away, and the keeper has not found out yet.
+    is_suspected: bool,
 }
 
 impl Shared {
@@ -111,15 +113,37 @@ impl Shared {
             }
             self.is_up.store(false, Ordering::Release);
         }
+        locked(&self.keeper).is_suspected = true;
         self.settings.observer.tell(StoreEvent::DatabaseLost { error });
         self.wake_keeper();
     }
 
     /// The database answers. Only the keeper says so.
     pub fn database_answers(&self) {
-        let mut database = locked(&self.database);
-        *database = DatabaseState::Up;
-        self.is_up.store(true, Ordering::Release);
+        {
+            let mut database = locked(&self.database);
+            *database = DatabaseState::Up;
+            self.is_up.store(true, Ordering::Release);
+        }
+        self.has_found_out();
+    }
+
+    /// The keeper has asked the database, and knows whether it is there.
+    pub fn has_found_out(&self) {
+        locked(&self.keeper).is_suspected = false;
+        self.wake.notify_all();
+    }
+
+    /// Whether it is worth asking the database. Where somebody has just lost patience with it, that is known once the
+    /// keeper has asked it: a busy machine is late now and then, and nobody who has time is sent away for that.
+    pub fn is_up_after_all(&self) -> bool {
+        if self.is_up() {
+            return true;
+        }
+        let longest = self.settings.connect_timeout;
+        let is_open = |signal: &mut Signal| signal.is_suspected && !signal.is_stopping;
+        drop(self.wake.wait_timeout_while(locked(&self.keeper), longest, is_open));
+        self.is_up()
     }
 
     /// Keeps records on the disk until the database takes them.
@@ -222,10 +246,10 @@ impl Shared {
     }
 }
 
-/// What was said of the last so many calls.
+/// What was said of the last so many calls, which are kept as numbers: there are many.
 pub(super) struct Recent<T> {
-    values: HashMap<CallSid, T>,
-    order: VecDeque<CallSid>,
+    values: HashMap<u128, T>,
+    order: VecDeque<u128>,
     capacity: usize,
 }
 
@@ -236,7 +260,8 @@ impl<T> Recent<T> {
 
     /// Remembers the first value of a call; `false` if there is one.
     pub fn insert(&mut self, call: &CallSid, value: T) -> bool {
-        if self.values.contains_key(call) {
+        let call = call.number();
+        if self.values.contains_key(&call) {
             return false;
         }
         if self.order.len() >= self.capacity
@@ -244,18 +269,19 @@ impl<T> Recent<T> {
         {
             self.values.remove(&oldest);
         }
-        self.order.push_back(call.clone());
-        self.values.insert(call.clone(), value);
+        self.order.push_back(call);
+        self.values.insert(call, value);
         true
     }
 
     pub fn get(&self, call: &CallSid) -> Option<&T> {
-        self.values.get(call)
+        self.values.get(&call.number())
     }
 
     pub fn remove(&mut self, call: &CallSid) {
-        self.values.remove(call);
-        self.order.retain(|other| other != call);
+        let call = call.number();
+        self.values.remove(&call);
+        self.order.retain(|other| *other != call);
     }
 }
 

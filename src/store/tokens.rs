@@ -128,7 +128,7 @@ impl Store {
     }
 
     /// Changes what no call writes, in one transaction.
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Conn) -> Result<T, Fault>) -> Result<T, StoreError> {
+    pub(super) fn change<T>(&self, change: impl FnMut(&mut Conn) -> Result<T, Fault>) -> Result<T, StoreError> {
         self.ask_of(|db| db.transaction(change))
     }
 }

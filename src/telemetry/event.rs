@@ -33,6 +33,15 @@ pub enum Event<'a> {
         /// The setting, what it does and what to do instead.
         finding: &'a str,
     },
+    /// A business has chosen a voice agent that can't be had: its key is missing.
+    BusinessAgentMissing {
+        /// Whose.
+        business: &'a BusinessId,
+        /// Which agent.
+        agent: &'a str,
+        /// The agent that its calls have instead.
+        instead: &'a str,
+    },
     /// A call was answered.
     CallBegan {
         /// Which call.

@@ -213,8 +213,11 @@ impl TwilioStream {
         if let State::Admitting { early, keys } = &mut self.state {
             let mut early = std::mem::take(early);
             // What came while the call was being admitted was spoken before it began.
-            self.began_ms = early.last().and_then(|audio| audio.carrier_ms).map_or(0, |millis| millis + FRAME_MS_I64);
-            early.iter_mut().for_each(|audio| audio.carrier_ms = audio.carrier_ms.map(|millis| millis - self.began_ms));
+            self.began_ms =
+                early.last().and_then(|audio| audio.carrier_ms).map_or(0, |millis| millis.saturating_add(FRAME_MS_I64));
+            early.iter_mut().for_each(|audio| {
+                audio.carrier_ms = audio.carrier_ms.map(|millis| millis.saturating_sub(self.began_ms))
+            });
             call.line.begin_with(early);
             for digit in keys.drain(..) {
                 call.address.do_send(DtmfPressed(digit));

@@ -36,6 +36,7 @@ async fn each_fault_has_its_status_its_kind_and_its_field() {
         (token("7"), 422, "invalid", vec!["body"]),
         (token(r#"{"name": "", "scope": "business"}"#), 422, "invalid", vec!["name", "business"]),
         (token(r#"{"name": "a", "scope": "admin", "business": "Bakery"}"#), 422, "invalid", vec!["business"]),
+        (token(r#"{"name": "a", "scope": "business", "business": "Nobody"}"#), 422, "invalid", vec!["business"]),
         (
             token(r#"{"name": "a", "scope": "admin", "expires_at": "2020-01-01T00:00:00Z"}"#),
             422,

@@ -1,6 +1,7 @@
 //! What the interface lets whom do to a business.
 
 use super::*;
+use crate::service::{PATIENCE, ms};
 
 #[tokio::test]
 async fn a_business_is_made_read_changed_and_deleted() {
@@ -152,4 +153,30 @@ async fn an_edited_business_is_not_the_files_any_more() {
     assert_eq!(greeting(&third), "Three.");
     let read = admin(&third, "GET", "/businesses/Reception", None, 200).await;
     assert_eq!((&read["seeded"], &read["edited"]), (&true.into(), &true.into()));
+}
+
+#[tokio::test]
+async fn a_business_whose_agent_lost_its_key_is_told_once_and_its_calls_go_to_the_usual_one() {
+    let fake = crate::openai().await;
+    let first = with_openai(&fake, |config| config.agent.provider = AgentProvider::Local);
+    let chosen = json!({ "version": 1, "agent": "openai" });
+    admin(&first, "PATCH", "/businesses/Reception", Some(chosen), 200).await;
+    let second = service(|config| config.database.url = Some(first.config.database_url()));
+    let told = || {
+        let lines = second.telemetry.logged();
+        lines.into_iter().filter(|line| line.contains("agent that can't be had")).collect::<Vec<_>>()
+    };
+    crate::service::until("it is told", || !told().is_empty()).await;
+    assert!(told()[0].contains("business=Reception agent=openai calls_go_to=local"), "{:?}", told());
+    let other = json!({ "version": 2, "greeting": "Good morning!" });
+    admin(&first, "PATCH", "/businesses/Reception", Some(other), 200).await;
+    let reception = "Reception".parse().unwrap();
+    let version = || second.server().businesses().now().get(&reception).map(|business| business.version);
+    crate::service::until("the edit is seen", || version() == Some(3)).await;
+    let call = second.call().await;
+    call.wait_until_agent_has_spoken_for(ms(100), PATIENCE).await.unwrap();
+    second.hang_up(call).await;
+    assert_eq!(told().len(), 1, "once: {:?}", told());
+    assert!(second.telemetry.logged().iter().any(|line| line.contains("call began") && line.contains("agent=local")));
+    assert!(fake.sessions().is_empty(), "nobody asked the vendor");
 }

@@ -94,6 +94,8 @@ async fn the_preview_shows_every_prompt_and_none_stands_in_for_another() {
     let wrong = json!({ "channel": "inbound", "from": "x", "to": "y" });
     assert_eq!(fields(&admin(&service, "POST", &path, Some(wrong), 422).await), ["from", "to"]);
     admin(&service, "POST", &path, Some(json!({ "channel": "sms" })), 422).await;
+    let long = json!({ "channel": "inbound", "notes": { "wish": "x".repeat(1_001) } });
+    assert_eq!(fields(&admin(&service, "POST", &path, Some(long), 422).await), ["notes"], "no call could be told that");
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 //! A service with a strict carrier, and an operator who makes campaigns.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::collections::BTreeSet;
 

@@ -5,11 +5,13 @@ use serde_json::{Value, json};
 use super::desk::{Desk, runtime};
 use crate::databases::{self, Database};
 use crate::http_service::Asked as _;
+use crate::service::until;
 
 on_both_databases! {
     nobody_is_called_while_a_campaign_is_paused
     a_cancelled_campaign_lets_its_calls_end_and_calls_nobody_else
     nobody_is_called_outside_of_the_hours
+    a_node_that_stops_in_order_gives_its_campaigns_to_the_others_at_once
 }
 
 /// Steers a campaign; the answer must have this status.
@@ -33,7 +35,7 @@ fn nobody_is_called_while_a_campaign_is_paused(database: Database) {
         // The first is seen to have ended, and the run is given back without a second call.
         let paused = desk.until(id, "the end of the first", |now| now["progress"]["completed"] == 1).await;
         assert_eq!((&paused["state"], &paused["progress"]["queued"]), (&json!("paused"), &json!(1)));
-        crate::service::until("the run is given back", || desk.service.figure("campaigns_live") == 0.0).await;
+        until("the run is given back", || desk.service.figure("campaigns_live") == 0.0).await;
         assert_eq!(desk.fake.calls().len(), 1);
         steer(&desk, id, "resume", 200).await;
         let second = desk.next_call(1).await;
@@ -74,7 +76,7 @@ fn nobody_is_called_outside_of_the_hours(database: Database) {
         let hour = (there.hour() + 22) % 24;
         let closed = json!({ "windows": [format!("{hour:02}:00-{hour:02}:01")], "time_zone": "UTC" });
         let waits = desk.make(closed, 1).await;
-        crate::service::until("it is run", || desk.service.figure("campaigns_live") == 1.0).await;
+        until("it is run", || desk.service.figure("campaigns_live") == 1.0).await;
         // One that may call is made later and calls; the other has been looked at in the meantime, and has not.
         let open = json!({ "leads": [{ "number": "+14155570000" }], "windows": ["00:00-24:00"], "time_zone": "UTC" });
         let made = desk.make(open, 0).await;
@@ -85,5 +87,23 @@ fn nobody_is_called_outside_of_the_hours(database: Database) {
         assert_eq!(desk.fake.calls().len(), 1);
         let now = desk.get(&format!("/campaigns/{}", waits["id"].as_str().unwrap())).await;
         assert_eq!((&now["state"], &now["progress"]["queued"]), (&json!("running"), &json!(1)));
+    });
+}
+
+fn a_node_that_stops_in_order_gives_its_campaigns_to_the_others_at_once(database: Database) {
+    // It looks at a campaign that has nobody to call as seldom as may be.
+    let mut desk = Desk::start(&database, |config| {
+        (config.campaigns.heartbeat_s, config.campaigns.lease_s) = (200, 600);
+    });
+    runtime().block_on(async {
+        let made = desk.make(json!({ "concurrency": 1, "windows": ["mon 00:00-00:01"] }), 1).await;
+        until("it is run", || desk.service.figure("campaigns_live") == 1.0).await;
+        let (store, now) = (desk.service.store(), trunkline::clock::wall_micros());
+        let take = || store.take_campaigns(&"other".into(), now, std::time::Duration::from_secs(600), 8).unwrap();
+        assert!(take().is_empty(), "it is held");
+        assert!(desk.service.stops().await);
+        let taken = take();
+        assert_eq!(taken.len(), 1);
+        assert_eq!(json!(taken[0].campaign().id.as_str()), made["id"]);
     });
 }

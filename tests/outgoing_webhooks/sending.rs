@@ -103,7 +103,9 @@ async fn only_its_own_people_see_and_change_a_businesss_webhooks() {
     listen_at(&service, &receiver.url).await;
     let token = |scope: &str, business: Option<&str>| json!({ "name": "t", "scope": scope, "business": business });
     let mut tokens = Vec::new();
-    for body in [token("business", Some("Elsewhere")), token("viewer", None)] {
+    let elsewhere = api(&service, "POST", "/businesses", Some(json!({ "name": "Elsewhere" }))).await.json();
+    let elsewhere = elsewhere["id"].as_str().unwrap();
+    for body in [token("business", Some(elsewhere)), token("viewer", None)] {
         let made = api(&service, "POST", "/tokens", Some(body)).await;
         tokens.push(made.json()["text"].as_str().unwrap_or_else(|| panic!("{made:?}")).to_owned());
     }

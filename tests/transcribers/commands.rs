@@ -4,11 +4,17 @@ use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use actix::Arbiter;
+use tokio::sync::oneshot;
+use trunkline::actors::transcription_worker::{Transcribe, TranscriptionWorker};
+use trunkline::app::transcripts;
+use trunkline::config::{Config, ConfigSources, Override};
 use trunkline::engine::call::Speaker::{Agent, Caller};
 use trunkline::engine::transcript::Transcript;
 use trunkline::providers::transcriber::{self, CommandSettings, Sound, TranscribeError, TranscriberSettings};
+use trunkline::telemetry::Telemetry;
 
 use crate::skip::skipped;
 use crate::sounds;
@@ -85,10 +91,8 @@ async fn what_flite_says_at_16_khz_comes_back_as_text() {
     });
     let (file, agent_at) = two_channels(folder.path(), &spoken);
 
-    let began = Instant::now();
-    let command = "pocketsphinx_continuous -infile {file} -logfn /dev/null";
-    let transcript = words(command, &file, Duration::from_secs(120)).await.unwrap();
-    println!("pocketsphinx took {:?} for\n{}", began.elapsed(), transcript.text());
+    let transcript = words_of_a_worker(&file).await;
+    println!("pocketsphinx heard\n{}", transcript.text());
 
     let speakers: Vec<_> = transcript.segments.iter().map(|segment| segment.speaker).collect();
     assert_eq!(speakers, [Some(Caller), Some(Agent)]);
@@ -100,6 +104,23 @@ async fn what_flite_says_at_16_khz_comes_back_as_text() {
         assert!(found * 3 >= words.len() * 2, "of {sentence:?} it heard {:?}", segment.text);
     }
     assert_eq!(transcript.model, "pocketsphinx_continuous");
+}
+
+/// The words that a worker of the service makes of a file, with the command that is shipped.
+async fn words_of_a_worker(file: &Path) -> Transcript {
+    let data_dir = file.with_file_name("data").to_string_lossy().into_owned();
+    let set = |path, value: &str| Override { path, value: value.to_owned(), option: "--test" };
+    let overrides = vec![set("data_dir", &data_dir), set("transcription.provider", "command")];
+    let (config, _) = Config::load(&ConfigSources { overrides, ..ConfigSources::default() }).unwrap();
+    let recogniser = transcripts::recogniser(&config).unwrap().unwrap();
+    let arbiter = Arbiter::new();
+    let worker = TranscriptionWorker::start(recogniser, &Telemetry::silent(), &arbiter.handle());
+    let (_wants, wanted) = oneshot::channel();
+    let job = Transcribe { file: file.to_owned(), language: "en-US".to_owned(), wanted };
+    let transcript = worker.send(job).await.unwrap().unwrap();
+    assert_eq!(fs::read_dir(config.transcription_dir()).unwrap().count(), 0, "nothing is left of what was said");
+    arbiter.stop();
+    transcript
 }
 
 /// The caller speaks after a second, the agent two seconds after that.

@@ -1,6 +1,6 @@
 //! The count itself: plain values behind one lock, which nobody holds while anything is waited for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::engine::capacity::{Scope, Wish};
@@ -8,6 +8,10 @@ use crate::engine::ids::{BusinessId, CallSid};
 use crate::store::Leased;
 
 use super::{BusinessLimits, CapacityFigures, NoSlot, Slot};
+
+/// How long a call is remembered that needs no slot kept any more; longer than the carrier may take to say that it has placed
+/// a call.
+const REMEMBER: Duration = Duration::from_secs(300);
 
 /// What this node holds of one scope.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,6 +41,25 @@ pub(super) struct Book {
     nodes: u32,
     counts: HashMap<Scope, Count>,
     kept: HashMap<CallSid, Kept>,
+    settled: Settled,
+}
+
+/// The calls whose media stream has started here or that are over: whoever brings a slot for one of them comes too late.
+#[derive(Default)]
+struct Settled {
+    calls: HashSet<CallSid>,
+    order: VecDeque<(Instant, CallSid)>,
+}
+
+impl Settled {
+    fn insert(&mut self, call: &CallSid, now: Instant) {
+        while let Some((_, old)) = self.order.pop_front_if(|(at, _)| now.saturating_duration_since(*at) > REMEMBER) {
+            self.calls.remove(&old);
+        }
+        if self.calls.insert(call.clone()) {
+            self.order.push_back((now, call.clone()));
+        }
+    }
 }
 
 /// No slot is free.
@@ -59,7 +82,7 @@ impl Full {
 
 impl Book {
     pub(super) fn new(is_shared: bool) -> Self {
-        Self { is_shared, nodes: 1, counts: HashMap::new(), kept: HashMap::new() }
+        Self { is_shared, nodes: 1, counts: HashMap::new(), kept: HashMap::new(), settled: Settled::default() }
     }
 
     /// How many calls of a scope this node may carry now.
@@ -117,7 +140,7 @@ impl Book {
     }
 
     pub(super) fn keep(&mut self, call: CallSid, slot: Slot, now: Instant) -> Option<Slot> {
-        if self.kept.contains_key(&call) {
+        if self.kept.contains_key(&call) || self.settled.calls.contains(&call) {
             return Some(slot);
         }
         self.kept.insert(call, Kept { slot, since: now });
@@ -128,7 +151,13 @@ impl Book {
         self.kept.contains_key(call)
     }
 
-    pub(super) fn take(&mut self, call: &CallSid) -> Option<Slot> {
+    /// The slot that was kept for a call, which needs none from now on: it has started here, or is over.
+    pub(super) fn settle(&mut self, call: &CallSid, now: Instant) -> Option<Slot> {
+        self.settled.insert(call, now);
+        self.take(call)
+    }
+
+    fn take(&mut self, call: &CallSid) -> Option<Slot> {
         self.kept.remove(call).map(|kept| kept.slot)
     }
 

@@ -1,5 +1,7 @@
-//! Renews a node's leases, gives back what it does not need, and frees slots of calls that never started here.
+//! Renews a node's leases, gives back what it does not need, frees slots of calls that never started here, and says that the
+//! node is alive, without which others take its slots for those of a dead one.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
@@ -8,6 +10,7 @@ use super::{Capacity, CapacityFigures, Sharing};
 use crate::actors::metered::{MailboxFigures, Metered, MeteredActor};
 use crate::clock;
 use crate::engine::capacity::Scope;
+use crate::store::nodes::NodeBeat;
 use crate::telemetry::{Event, Telemetry};
 
 /// Between two looks. 2 s: a slot that one node frees is another's within 5.
@@ -24,6 +27,8 @@ pub struct LeaseKeeper {
     telemetry: Telemetry,
     /// When every lease was last renewed.
     renewed_at: Option<Instant>,
+    /// `None` while it is at work, and for good if a panic took it; the next look makes another.
+    beat: Option<NodeBeat>,
     is_busy: bool,
 }
 
@@ -31,8 +36,14 @@ impl LeaseKeeper {
     /// Starts the keeper on a thread of somebody's choice. A slot is kept for `kept_for` for a call that does not start.
     pub fn start(capacity: Capacity, kept_for: Duration, telemetry: Telemetry, arbiter: &ArbiterHandle) -> Addr<Self> {
         let meter = MailboxFigures::of::<Self>(&telemetry);
-        let keeper =
-            move |_: &mut Metered<Self>| Self { capacity, kept_for, telemetry, renewed_at: None, is_busy: false };
+        let keeper = move |_: &mut Metered<Self>| Self {
+            capacity,
+            kept_for,
+            telemetry,
+            renewed_at: None,
+            beat: None,
+            is_busy: false,
+        };
         Metered::create_in(arbiter, meter, keeper)
     }
 
@@ -49,12 +60,15 @@ impl LeaseKeeper {
         }
         let is_due = self.renewed_at.is_none_or(|at| now.duration_since(at) >= sharing.length / RENEWALS);
         let capacity = self.capacity.clone();
+        let beat = self.beat.take().unwrap_or_else(|| sharing.store.node_beat(Arc::clone(&sharing.node)));
         let round = async move {
+            let beat = say_alive(beat).await;
             free_what_is_elsewhere(&capacity, &sharing).await;
-            renew(&capacity, &sharing, is_due).await
+            (renew(&capacity, &sharing, is_due).await, beat)
         };
-        ctx.spawn(round.into_actor(self).map(move |is_renewed, this, _| {
+        ctx.spawn(round.into_actor(self).map(move |(is_renewed, beat), this, _| {
             this.is_busy = false;
+            this.beat = beat;
             if is_due && is_renewed {
                 this.renewed_at = Some(now);
             }
@@ -78,6 +92,15 @@ impl MeteredActor for LeaseKeeper {
     fn panicked(&mut self, _message: &str, _ctx: &mut Metered<Self>) {
         self.is_busy = false;
     }
+}
+
+/// Writes down that this node is alive. While the database is away nobody can, and nobody misses it.
+async fn say_alive(mut beat: NodeBeat) -> Option<NodeBeat> {
+    let said = actix_rt::task::spawn_blocking(move || {
+        beat.beat().ok(); // the store has told what is wrong with it
+        beat
+    });
+    said.await.ok()
 }
 
 /// Frees the slots that are kept for calls which are over, or go on at another node. While the database is away they stay.

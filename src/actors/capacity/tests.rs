@@ -131,3 +131,18 @@ async fn without_a_limit_calls_are_counted_and_none_is_refused() {
     assert_eq!(capacity.figures(), CapacityFigures { used: 1_000, ..CapacityFigures::default() });
     drop(slots);
 }
+
+#[actix_rt::test]
+async fn a_slot_that_comes_after_its_call_has_started_or_ended_is_free_at_once() {
+    let capacity = alone(Some(3), None, None);
+    let (started, over) = (outbound(&capacity, "A").await.unwrap(), outbound(&capacity, "A").await.unwrap());
+    // Both are answered and told of before the carrier says that it has placed them.
+    let live = capacity.start(&call(1), &business("A"), CallDirection::Outbound);
+    capacity.over(&call(2));
+    assert_eq!(capacity.figures().used, 3);
+    capacity.keep(call(1), started);
+    capacity.keep(call(2), over);
+    assert_eq!((capacity.figures().used, capacity.figures().kept), (1, 0), "the one that is alive");
+    drop(live);
+    assert_eq!(capacity.figures().used, 0);
+}

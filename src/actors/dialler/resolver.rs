@@ -102,10 +102,7 @@ async fn round(dialler: &Dialler, node: Arc<str>, patience: Patience) {
                 return;
             }
         };
-        let Ok(free) = free(dialler, found).await else { return };
-        let is_only_job = !unknown.iter().any(|other| {
-            other.job != job.job && (&other.order.to, &other.order.from) == (&job.order.to, &job.order.from)
-        });
+        let Ok((is_only_job, free)) = compared(dialler, job, found).await else { return };
         let news = match free.as_slice() {
             [call] if is_only_job => JobNews::Placed(call.call_sid.clone()),
             [] if now - dialled_at > patience.give_up.as_micros() as i64 => {
@@ -117,19 +114,27 @@ async fn round(dialler: &Dialler, node: Arc<str>, patience: Patience) {
     }
 }
 
-/// Those of the calls that we may have placed and that belong to no job.
-async fn free(dialler: &Dialler, found: Vec<CarrierCall>) -> Result<Vec<CarrierCall>, StoreError> {
+/// Whether no other job can have made the calls that were found, and those of them that we may have placed and that belong
+/// to no job.
+async fn compared(
+    dialler: &Dialler,
+    job: &OutboundJob,
+    found: Vec<CarrierCall>,
+) -> Result<(bool, Vec<CarrierCall>), StoreError> {
     let ours = found.into_iter().filter(|call| call.direction == Some(CallDirection::Outbound));
     let ours: Vec<CarrierCall> = ours.filter(|call| call.parent_call_sid.is_none()).collect();
+    let job = job.clone();
     dialler
         .blocking(move |store| {
+            // In this order: a job that settles in between has its call then, and leaves none for this one.
+            let is_only_job = !store.is_like_another_open_job(&job)?;
             let mut free = Vec::new();
             for call in ours {
                 if store.outbound_job_of_call(&call.call_sid)?.is_none() {
                     free.push(call);
                 }
             }
-            Ok(free)
+            Ok((is_only_job, free))
         })
         .await
 }

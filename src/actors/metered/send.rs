@@ -1,14 +1,13 @@
-//! The three ways to send.
+//! The two ways to send.
 
 use std::future::Future;
 use std::time::Duration;
 
 use actix::dev::ToEnvelope;
-use actix::prelude::SendError;
 use actix::{Addr, Handler, Message};
 use thiserror::Error;
 
-use super::{Metered, MeteredActor, meter};
+use super::{Metered, MeteredActor};
 
 /// Why a question has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -19,29 +18,6 @@ pub enum AskError {
     /// No answer in time. The message stays queued and will be handled.
     #[error("no answer within {} ms", .0.as_millis())]
     Timeout(Duration),
-}
-
-/// Sends audio: whether it was queued. A full mailbox refuses it and counts the refusal.
-///
-/// Keep one address per sender: each clone of an address has a free slot beyond the mailbox's limit.
-pub fn offer<A, M>(addr: &Addr<A>, message: M) -> bool
-where
-    A: MeteredActor + Handler<M>,
-    Metered<A>: ToEnvelope<A, M>,
-    M: Message + Send + 'static,
-    M::Result: Send,
-{
-    match addr.try_send(message) {
-        Ok(()) => true,
-        Err(SendError::Full(_)) => {
-            // actix packs no envelope for it, so nobody else has counted it.
-            let meter = meter::of::<A>();
-            meter.enqueued();
-            meter.refused();
-            false
-        }
-        Err(SendError::Closed(_)) => false,
-    }
 }
 
 /// Sends an order: always queued, past any limit, unless the actor has stopped. For rare messages only.

@@ -195,8 +195,8 @@ mod tests {
             tape.caller(frame * 20, loudness);
         }
         tape.caller(4_000, 2_000);
-        let caller = tape.finish(4_020).0;
-        assert_eq!(caller.len(), 4_020 * 8);
+        let caller = tape.finish(4_100).0;
+        assert_eq!(caller.len(), 4_100 * 8);
         assert_eq!(
             caller.iter().filter(|&&sample| sample == 1_000).count(),
             100 * 160,
@@ -252,10 +252,10 @@ mod tests {
         let mut tape = Tape::new();
         tape.agent(5_000, 1);
         for frame in 0..50 {
-            tape.caller(frame * 20, 2);
+            tape.caller(frame * 20, 2_000);
         }
         let caller = tape.finish(6_000).0;
-        assert_eq!(caller.iter().filter(|&&sample| sample == 2).count(), 8_000);
+        assert_eq!(caller.iter().filter(|&&sample| sample == 2_000).count(), 8_000);
         assert_eq!(caller.len(), 48_000);
     }
 

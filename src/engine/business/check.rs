@@ -81,7 +81,8 @@ impl Faults {
         if numbers.len() > MOST_NUMBERS {
             self.add("numbers", format!("has {} entries", numbers.len()), format!("give at most {MOST_NUMBERS}"));
         }
-        for (index, number) in numbers.iter().enumerate().filter(|(index, number)| numbers[..*index].contains(number)) {
+        let listed = numbers.iter().enumerate().take(MOST_NUMBERS);
+        for (index, number) in listed.filter(|(index, number)| numbers[..*index].contains(number)) {
             self.add(format!("numbers[{index}]"), format!("{number} stands there twice"), "give each number once");
         }
         let own = profile.transfer_to.clone().map(CalledNumber::Exact);

@@ -51,10 +51,9 @@ fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
 
 /// The name up to the closing braces, and what stands behind them.
 fn named(text: &str) -> Option<(&str, &str)> {
-    let (name, behind) = text.split_once("}}")?;
-    let name = name.trim();
-    let is_name = !name.is_empty() && !name.contains(['{', '}', '\n']);
-    is_name.then_some((name, behind))
+    let (name, rest) = text.split_at(text.find(['{', '}', '\n'])?);
+    let (name, behind) = (name.trim(), rest.strip_prefix("}}")?);
+    (!name.is_empty()).then_some((name, behind))
 }
 
 #[cfg(test)]
@@ -80,6 +79,13 @@ mod tests {
         }
         assert_eq!(fill("{{{shop}}}"), "{Miller}");
         assert_eq!(names("{{a}} and {{ B }}").collect::<Vec<_>>(), ["a", "B"]);
+    }
+
+    #[test]
+    fn a_hundred_thousand_braces_are_read_once() {
+        let open = "{{".repeat(50_000);
+        assert_eq!(fill(&open), open);
+        assert_eq!(names(&format!("{open}}}}}")).count(), 0);
     }
 
     proptest! {

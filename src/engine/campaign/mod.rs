@@ -7,6 +7,8 @@
 //!             └─▶ cancelled
 //! ```
 //!
+//! A lead that was given up as one without a call, and whose call is told of after all, is `unknown` again until that has ended.
+//!
 //! | part | what it decides |
 //! |---|---|
 //! | [`Hours`] | when calls may be placed |

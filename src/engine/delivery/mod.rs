@@ -12,6 +12,7 @@
 //! assert_ne!(id, EventId::of(EventKind::CallTranscribed, "CA00000000000000000000000000000001"));
 //! ```
 
+mod places;
 mod signature;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+pub use places::{Places, Room};
 pub use signature::{Secret, SignatureFault, header, verify};
 
 /// What happened.

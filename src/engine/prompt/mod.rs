@@ -34,10 +34,9 @@ mod sanitise;
 mod tests;
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::engine::business::{Business, is_placeholder, template};
+use crate::engine::business::{Business, LONGEST_PROMPT, is_placeholder, template};
 use crate::engine::ids::PhoneNumber;
 use crate::engine::status::CallDirection;
 
@@ -99,19 +98,6 @@ impl Channel {
     }
 }
 
-impl FromStr for Channel {
-    type Err = UnknownChannel;
-
-    fn from_str(text: &str) -> Result<Self, UnknownChannel> {
-        Self::ALL.into_iter().find(|channel| channel.as_str() == text).ok_or(UnknownChannel)
-    }
-}
-
-/// A word that is no channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("is neither inbound nor outbound nor whatsapp")]
-pub struct UnknownChannel;
-
 /// What is true of one call only. It is never cached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallContext {
@@ -168,7 +154,8 @@ impl PromptBuilder<'_> {
         self.complete(&self.foundation(), call)
     }
 
-    /// The layers that may be cached: they hold nothing of any call.
+    /// The layers that may be cached: they hold nothing of any call. No more of the business's words is looked at than a
+    /// prompt may have, whatever its variables make of them.
     pub fn foundation(&self) -> Foundation {
         let profile = &self.business.profile;
         let name = clean_line(&profile.name);
@@ -177,14 +164,19 @@ impl PromptBuilder<'_> {
             Channel::WhatsApp => LONGEST_OF_MESSAGES,
         };
         let filled = template::filled(self.own_words(), |name| profile.variable(name));
-        let clean = clean(&filled);
+        let read = filled.char_indices().nth(LONGEST_PROMPT).map_or(&*filled, |(end, _)| &filled[..end]);
+        let clean = clean(read);
         let own = cut(&clean, limit);
         let is_minimal = own.is_empty();
 
         let mut layers = vec![layers::rules(self.channel, &name, &profile.language)];
         layers.extend(layers::direction(self.channel, &name));
         layers.push(if is_minimal { layers::MINIMAL.to_owned() } else { own.to_owned() });
-        Foundation { text: layers.join("\n\n"), is_minimal, is_cut: own.len() < clean.len() }
+        Foundation {
+            text: layers.join("\n\n"),
+            is_minimal,
+            is_cut: own.len() < clean.len() || read.len() < filled.len(),
+        }
     }
 
     /// A foundation of this builder, with what is true of one call.
@@ -224,7 +216,13 @@ impl PromptBuilder<'_> {
     fn notes(&self, call: &CallContext) -> Option<String> {
         let profile = &self.business.profile;
         let digits = |number: &PhoneNumber| number.as_str().trim_start_matches('+').to_owned();
-        let own: Vec<String> = profile.own_numbers().chain(&profile.transfer_to).map(digits).collect();
+        // A business that answers every number has the one of this call, too.
+        let shown = match self.channel {
+            Channel::Call(CallDirection::Outbound) => &call.from,
+            Channel::Call(CallDirection::Inbound) | Channel::WhatsApp => &call.to,
+        };
+        let own = profile.own_numbers().chain(&profile.transfer_to).chain(shown);
+        let own: Vec<String> = own.map(digits).collect();
         let note = |(name, value): &(String, String)| {
             let (name, value) = (strange_line(name, &own), strange_line(value, &own));
             let is_told = !is_placeholder(&name) && !is_placeholder(&value);

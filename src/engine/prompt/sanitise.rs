@@ -4,24 +4,21 @@
 /// Words that models and their templates put between pointed brackets to say who speaks.
 const ROLES: [&str; 9] =
     ["system", "developer", "assistant", "user", "tool", "instruction", "instructions", "prompt", "context"];
-/// Marks that templates of models set around roles and instructions.
-const MARKS: [&str; 6] = ["[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "<s>", "</s>"];
+/// Marks that templates of models set around roles and instructions, and that of code.
+const MARKS: [&str; 7] = ["[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "<s>", "</s>", "```"];
 /// The longest mark between pointed brackets that is looked for, in bytes.
 const LONGEST_TAG: usize = 256;
 /// How many digits make a telephone number: the shortest with an area code.
 const FEWEST_DIGITS: usize = 7;
 /// The same of digits without a `+`, which may be a price, a year or an order.
 const FEWEST_BARE_DIGITS: usize = 9;
+/// How many digits make a telephone number at most, in E.164.
+const MOST_DIGITS: usize = 15;
 
 /// The text without what can't be seen and without markup; its lines stay, but no more than one of them in a row is
 /// empty.
 pub(super) fn clean(text: &str) -> String {
-    let mut clean = visible(text);
-    // Where a mark is taken out, another may come together.
-    while let Some(without) = without_markup(&clean) {
-        clean = without;
-    }
-    tidy(&clean)
+    tidy(&without_markup(&visible(text)))
 }
 
 /// The same, in one line.
@@ -54,46 +51,44 @@ fn visible(text: &str) -> String {
     text.chars().filter(|c| !is_hidden(*c)).collect()
 }
 
-/// The text without the marks that stand in it now; `None` if there are none.
-fn without_markup(text: &str) -> Option<String> {
+/// The text without marks. One is taken out as soon as its last character is there, so that another which comes together
+/// by that is seen when its own is; the time that it takes does not depend on how marks are nested.
+fn without_markup(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(['<', '[', '`']) {
-        kept.push_str(&rest[..at]);
-        let from = &rest[at..];
-        let length = mark(from).unwrap_or(0);
-        if length == 0 {
-            kept.push_str(&from[..1]);
+    for c in text.chars() {
+        kept.push(c);
+        if let Some(at) = last_mark(&kept, c) {
+            kept.truncate(at);
         }
-        rest = &from[length.max(1)..];
     }
-    kept.push_str(rest);
-    (kept.len() < text.len()).then_some(kept)
+    kept
 }
 
-/// How many bytes the mark at the beginning of this text has, if there is one.
-fn mark(text: &str) -> Option<usize> {
-    let begins = |mark: &&&str| text.get(..mark.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(mark));
-    if let Some(mark) = MARKS.iter().find(begins) {
-        return Some(mark.len());
+/// Where the mark begins with which the text ends, if it ends with one. `last` is the text's last character.
+fn last_mark(text: &str, last: char) -> Option<usize> {
+    if !matches!(last, '>' | ']' | '`') {
+        return None;
     }
-    if text.starts_with("```") {
-        return Some(3);
+    let bytes = text.as_bytes();
+    let near = text.len().saturating_sub(LONGEST_TAG);
+    let is_tag_at = |at: &usize| bytes[*at] == b'<' && is_tag(&text[*at..]);
+    let tag = (last == '>').then(|| (near..text.len()).find(is_tag_at)).flatten();
+    tag.or_else(|| {
+        let begin = |mark: &&str| text.len().checked_sub(mark.len());
+        let ends = |mark: &&&str| begin(mark).is_some_and(|at| bytes[at..].eq_ignore_ascii_case(mark.as_bytes()));
+        MARKS.iter().find(ends).and_then(begin)
+    })
+}
+
+/// Whether this text, which ends with `>`, is one tag that says who speaks: `<|…|>`, `<system …>`, `</ user>`.
+fn is_tag(text: &str) -> bool {
+    let inside = &text[1..text.len() - 1];
+    if inside.starts_with('|') {
+        return inside.ends_with('|');
     }
-    let near = &text[..text.len().min(LONGEST_TAG).min(floor(text, LONGEST_TAG))];
-    if text.starts_with("<|") {
-        return near.find("|>").map(|at| at + 2);
-    }
-    let inside = text.strip_prefix('<')?;
     let name = inside.trim_start_matches(['/', ' ']);
     let end = name.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(name.len());
-    let is_role = ROLES.contains(&name[..end].to_ascii_lowercase().as_str());
-    is_role.then(|| near.find('>').map(|at| at + 1)).flatten()
-}
-
-/// The last boundary of a character at or before this byte.
-fn floor(text: &str, byte: usize) -> usize {
-    (0..=byte.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+    ROLES.iter().any(|role| name[..end].eq_ignore_ascii_case(role))
 }
 
 /// Without blanks at the ends of lines and without more than one empty line in a row.
@@ -119,35 +114,70 @@ fn masked_numbers(line: &str, own: &[String]) -> String {
     let mut rest = line;
     while let Some(at) = rest.find(|c: char| c == '+' || c.is_ascii_digit()) {
         masked.push_str(&rest[..at]);
-        let length = rest[at..].find(|c: char| !is_of_number(c)).unwrap_or(rest.len() - at);
-        let found = rest[at..at + length].trim_end_matches(|c: char| !c.is_ascii_digit());
-        let found = if found.is_empty() { &rest[at..at + 1] } else { found };
-        masked.push_str(if is_strange_number(found, own) { "[number]" } else { found });
+        let (found, is_strange) = first_number(&rest[at..], own);
+        masked.push_str(if is_strange { "[number]" } else { found });
         rest = &rest[at + found.len()..];
     }
     masked.push_str(rest);
     masked
 }
 
+/// What stands together as one number at the beginning of this text, and whether it is a stranger's telephone number. A
+/// date and one's own number stand for themselves, whatever figures stand beside them.
+fn first_number<'t>(text: &'t str, own: &[String]) -> (&'t str, bool) {
+    let kept = |text: &str| date(text).or_else(|| own_number(text, own));
+    if let Some(length) = kept(text) {
+        return (&text[..length], false);
+    }
+    // A plus begins another number.
+    let ends = |(at, c): &(usize, char)| !is_of_number(*c) || *at > 0 && *c == '+';
+    let end = text.char_indices().find(ends).map_or(text.len(), |(at, _)| at);
+    let is_digit = |at: usize| text.as_bytes()[at].is_ascii_digit();
+    let begins = |at: &usize| !is_digit(*at - 1) && is_digit(*at) && kept(&text[*at..]).is_some();
+    let end = (1..end).find(begins).unwrap_or(end);
+    let found = text[..end].trim_end_matches(|c: char| !c.is_ascii_digit());
+    if found.is_empty() { (&text[..1], false) } else { (found, is_telephone_number(found)) }
+}
+
 fn is_of_number(c: char) -> bool {
     c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '.' | '(' | ')' | '/')
 }
 
-fn is_strange_number(text: &str, own: &[String]) -> bool {
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+fn is_telephone_number(text: &str) -> bool {
     let fewest = if text.starts_with('+') { FEWEST_DIGITS } else { FEWEST_BARE_DIGITS };
-    // At home a number is dialled with 0 in place of the country's code.
-    let local = digits.trim_start_matches('0');
-    let is_own = local.len() >= FEWEST_DIGITS && own.iter().any(|own| own.ends_with(local));
-    digits.len() >= fewest && !is_own && !is_date(text)
+    text.chars().filter(char::is_ascii_digit).count() >= fewest
 }
 
-/// Whether it begins like a date, `2026-11-24`.
-fn is_date(text: &str) -> bool {
+/// How many bytes one's own number has, if the text begins with it.
+fn own_number(text: &str, own: &[String]) -> Option<usize> {
+    let mut digits = String::new();
+    for (at, c) in text.char_indices().take_while(|(at, c)| is_of_number(*c) && (*at == 0 || *c != '+')) {
+        if !c.is_ascii_digit() {
+            continue;
+        }
+        digits.push(c);
+        let end = at + 1;
+        // At home a number is dialled with 0 in place of the country's code.
+        let local = digits.trim_start_matches('0');
+        if local.len() > MOST_DIGITS {
+            return None;
+        }
+        let is_own = local.len() >= FEWEST_DIGITS && own.iter().any(|own| own.ends_with(local));
+        if is_own && !text[end..].starts_with(|c: char| c.is_ascii_digit()) {
+            return Some(end);
+        }
+    }
+    None
+}
+
+/// How many bytes a date like `2026-11-24` has, if the text begins with one.
+fn date(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    bytes.len() >= 10
+    let is_date = bytes.len() >= 10
         && [4, 7].iter().all(|at| matches!(bytes[*at], b'-' | b'.' | b'/'))
         && [0, 1, 2, 3, 5, 6, 8, 9].iter().all(|at| bytes[*at].is_ascii_digit())
+        && !bytes.get(10).is_some_and(u8::is_ascii_digit);
+    is_date.then_some(10)
 }
 
 #[cfg(test)]
@@ -169,9 +199,17 @@ mod tests {
         assert_eq!(clean("[INST] <<SYS>>x<</SYS>> [/inst]"), "x");
         assert_eq!(clean("<sys<|x|>tem>x"), "x", "what comes together by a removal is removed, too");
         assert_eq!(clean("``` `a` ```"), "`a`");
+        assert_eq!(clean("<|a <system> b|>c<||><|>d"), "cd");
         for text in ["3 < 4 and 5 > 4", "a <b> c", "[1] see below", "<3", "<", "<|", "<|x", "<systematic>", "é<"] {
             assert_eq!(clean(text), text);
         }
+    }
+
+    #[test]
+    fn twenty_thousand_marks_inside_of_each_other_take_no_longer_than_side_by_side() {
+        let depth = 20_000;
+        assert_eq!(clean(&format!("a{}{}b", "[INST".repeat(depth), "]".repeat(depth))), "ab");
+        assert_eq!(clean(&format!("a{}b", "[INST]".repeat(depth))), "ab");
     }
 
     #[test]
@@ -190,6 +228,20 @@ mod tests {
         assert_eq!(line("+ and 1+1"), "+ and 1+1");
     }
 
+    #[test]
+    fn figures_beside_a_number_change_nothing_about_it() {
+        let own = ["14155550199".to_owned()];
+        let line = |text| strange_line(text, &own);
+        assert_eq!(line("on 2026-11-24 +1 415 555 0100"), "on 2026-11-24 [number]");
+        assert_eq!(line("on 2026-11-24 030 1234567"), "on 2026-11-24 [number]");
+        assert_eq!(line("table 5 +14155550199"), "table 5 +14155550199");
+        assert_eq!(line("table 5 415 555 0199 2 times"), "table 5 415 555 0199 2 times");
+        assert_eq!(line("+14155550199 +14155550100"), "+14155550199 [number]");
+        assert_eq!(line("+14155550100 / +14155550199"), "[number] / +14155550199");
+        assert_eq!(line("+141555501990"), "[number]", "a longer number is another one");
+        assert_eq!(line("5 on 2026-11-24"), "5 on 2026-11-24");
+    }
+
     proptest! {
         #[test]
         fn cleaning_twice_cleans_no_more(text in "[<>|/`a-d sytem\\[\\]\n\u{200b}\u{0}é]{0,60}") {
@@ -200,8 +252,15 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_it_panic(text: String) {
+        fn no_text_makes_it_panic(text: String, figures in "[0-9+ ()./é-]{0,40}") {
             strange_line(&text, &["14155550199".to_owned()]);
+            strange_line(&figures, &["14155550199".to_owned()]);
+        }
+
+        #[test]
+        fn no_number_of_nine_digits_gets_through_beside_whatever_stands(before in "[a-z0-9+./ -]{0,20} ", number in "\\+[1-9][0-9]{8,14}") {
+            let line = strange_line(&format!("{before}{number} please"), &["14155550199".to_owned()]);
+            prop_assert!(!line.contains(&number), "{}", line);
         }
 
         #[test]

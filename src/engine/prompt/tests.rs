@@ -74,10 +74,8 @@ fn every_channel_has_its_own_words() {
         for word in words {
             assert_eq!(prompt.contains(word), word == own, "{channel:?}, {word}");
         }
-        assert_eq!(channel.as_str().parse(), Ok(channel));
     }
     assert!(!built(&business, Channel::WhatsApp, &call()).contains("hang_up"));
-    assert_eq!("sms".parse::<Channel>(), Err(UnknownChannel));
 }
 
 #[test]
@@ -126,11 +124,36 @@ fn what_is_known_of_a_call_is_told_as_information() {
 }
 
 #[test]
+fn the_number_of_a_call_stays_for_a_business_that_answers_every_number() {
+    let mut business = bakery();
+    business.profile.numbers = vec!["*".parse().unwrap()];
+    let call = CallContext {
+        from: Some("+14155550142".parse().unwrap()),
+        notes: vec![("callback".to_owned(), "+1 415 555 0199, not +1 415 555 0142".to_owned())],
+        ..call()
+    };
+    assert!(built(&business, INBOUND, &call).ends_with("- callback: +1 415 555 0199, not [number]"));
+    assert!(built(&business, OUTBOUND, &call).ends_with("- callback: [number], not +1 415 555 0142"));
+}
+
+#[test]
 fn what_the_business_wrote_keeps_its_numbers() {
     let mut business = bakery();
     business.profile.prompts.inbound =
         Some("At night call +49 30 1234567 or write to night@miller.example.".to_owned());
     assert!(built(&business, INBOUND, &call()).contains("call +49 30 1234567 or write to night@miller.example."));
+}
+
+#[test]
+fn variables_that_make_millions_of_characters_of_a_prompt_are_not_all_read() {
+    let mut business = bakery();
+    business.profile.variables = [("goods".to_owned(), "`]".repeat(100))].into();
+    business.profile.prompts.inbound = Some("{{goods}}".repeat(3_000));
+    let foundation = PromptBuilder { business: &business, channel: INBOUND }.foundation();
+    assert!(foundation.is_cut());
+    business.profile.variables = [("goods".to_owned(), "\u{200b}".repeat(100))].into();
+    let foundation = PromptBuilder { business: &business, channel: INBOUND }.foundation();
+    assert!(foundation.is_minimal() && foundation.is_cut(), "what was read cannot be seen");
 }
 
 #[test]

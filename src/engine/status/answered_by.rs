@@ -65,11 +65,6 @@ impl AnsweredBy {
             }
         }
     }
-
-    /// Whether a message that is spoken now is recorded.
-    pub const fn takes_a_message_now(self) -> bool {
-        matches!(self, Self::MachineEndBeep | Self::MachineEndSilence | Self::MachineEndOther)
-    }
 }
 
 impl fmt::Display for AnsweredBy {

@@ -8,6 +8,7 @@
 //! | [`auth`] | whether a request is Twilio's, at the address where it reaches us | the same |
 //! | [`byte_range`] | which part of a file is asked for | RFC 9110, 14 |
 //! | [`twiml`] | what we tell Twilio to do | twilio.com/docs/voice/twiml |
+//! | [`sentence`] | what callers hear where no agent speaks | here; the languages: twilio.com/docs/voice/twiml/say |
 //! | [`media_stream`] | a call's audio on a WebSocket | twilio.com/docs/voice/media-streams/websocket-messages |
 //! | [`token`] | our own proof that a media socket belongs to a call | here |
 //!
@@ -17,6 +18,7 @@ pub mod auth;
 pub mod byte_range;
 pub mod form;
 pub mod media_stream;
+pub mod sentence;
 pub mod signature;
 pub mod token;
 pub mod twiml;

@@ -13,6 +13,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::sentence::{Sentence, Spoken};
 use crate::engine::ids::PhoneNumber;
 
 /// Asks Twilio to try a callback again: up to 5 times (the most that it allows), on every kind of failure. It
@@ -73,15 +74,6 @@ pub struct Dial<'a> {
     pub status_callback: Option<&'a str>,
 }
 
-/// How a call that isn't answered looks to the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RejectReason {
-    /// The number isn't in service.
-    Rejected,
-    /// The line is busy.
-    Busy,
-}
-
 impl Twiml {
     /// The media type of every document.
     pub const CONTENT_TYPE: &'static str = "application/xml";
@@ -104,23 +96,21 @@ impl Twiml {
         Self::of([Element::new("Say").with("language", language).text(spoken), Element::new("Hangup")])
     }
 
+    /// Says one of our own sentences in this language, a BCP 47 tag, or in English, and hangs up.
+    pub fn refusal(sentence: Sentence, language: &str) -> Self {
+        let Spoken { text, language, voice } = sentence.in_language(language);
+        let say = Element::new("Say").with("language", language).with_some("voice", voice).text(text.to_owned());
+        Self::of([say, Element::new("Hangup")])
+    }
+
     /// What is answered when nothing else can be: an apology in English, and the end.
     pub fn apology() -> Self {
-        Self::say_and_hang_up("We are sorry, your call cannot be taken at the moment. Please try again later.", "en-US")
+        Self::refusal(Sentence::Apology, "en-US")
     }
 
     /// Ends the call.
     pub fn hang_up() -> Self {
         Self::of([Element::new("Hangup")])
-    }
-
-    /// Doesn't answer the call: it costs nothing, and the caller hears a tone instead of words.
-    pub fn reject(reason: RejectReason) -> Self {
-        let reason = match reason {
-            RejectReason::Rejected => "rejected",
-            RejectReason::Busy => "busy",
-        };
-        Self::of([Element::new("Reject").with("reason", reason)])
     }
 
     /// Connects the caller with another number.

@@ -76,8 +76,6 @@ pub struct VoiceWebhook {
     pub direction: CallDirection,
     /// How far it has come: `ringing` for an inbound call.
     pub status: CallStatus,
-    /// Who forwarded the call to us, if the carrier says so.
-    pub forwarded_from: Option<Party>,
     /// The call whose `<Dial>` made this one.
     pub parent_call_sid: Option<CallSid>,
 }
@@ -97,7 +95,6 @@ impl VoiceWebhook {
             to,
             direction: require(form, "Direction")?,
             status: require(form, "CallStatus")?,
-            forwarded_from: read(form, "ForwardedFrom")?,
             parent_call_sid: read(form, "ParentCallSid")?,
         })
     }

@@ -26,7 +26,7 @@ use super::body::{Body, Query, named};
 use super::caller::Caller;
 use super::page::Page;
 use super::problem::{FieldError, Problem};
-use super::{Api, Part, get, resource};
+use super::{Api, Part, get, random, resource};
 
 use json::{AskedBusinesses, AskedVersions, BusinessEdit, BusinessJson, NewBusiness, PromptVersionJson, WhichVersion};
 
@@ -259,10 +259,7 @@ impl BusinessDoor {
 }
 
 fn new_id() -> Result<BusinessId, Problem> {
-    let mut random = [0; 10];
-    getrandom::fill(&mut random).map_err(|error| Problem::internal(error.to_string()))?;
-    let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("biz_{hex}").parse().map_err(|_| Problem::internal("an id that is none"))
+    format!("biz_{}", random::hex::<10>()?).parse().map_err(|_| Problem::internal("an id that is none"))
 }
 
 /// The problem with fields that break rules.

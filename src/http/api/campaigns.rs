@@ -14,7 +14,7 @@ use utoipa::OpenApi;
 
 use crate::clock;
 use crate::config::CampaignsSettings;
-use crate::engine::business::{Business, TimeZone};
+use crate::engine::business::{Business, Directory, TimeZone};
 use crate::engine::campaign::list::{self, ListFault, ListLimits};
 use crate::engine::campaign::{Campaign, CampaignOrder, CampaignState, Hours, NewLead, Steering, Window};
 use crate::engine::ids::{CampaignId, PhoneNumber};
@@ -23,10 +23,10 @@ use crate::store::campaigns::CampaignPlace;
 
 use super::body::{Body, Query, named};
 use super::caller::Caller;
-use super::calls::place::{self, DialDesk, LONGEST_MESSAGE, number_to_show, random_hex};
+use super::calls::place::{self, DialDesk, LONGEST_MESSAGE, number_to_show};
 use super::page::Page;
 use super::problem::{FieldError, Problem};
-use super::{Api, Part, by_get, get, resource};
+use super::{Api, Part, by_get, get, random, resource};
 use json::{AskedCampaigns, AskedLeads, CampaignJson, LeadJson, NewCampaign};
 
 /// This part of the interface.
@@ -80,14 +80,15 @@ async fn create(
     desk: web::Data<CampaignDesk>,
 ) -> Result<impl Responder, Problem> {
     caller.may_change()?;
-    let business = dial_desk.businesses.now().get(&asked.business).cloned();
+    let businesses = dial_desk.businesses.now();
+    let business = businesses.get(&asked.business);
     let business = caller.visible("business", business, |business| Some(&business.id))?;
     if dial_desk.dialler.is_none() {
         let needed = "set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and http.public_url";
         return Err(Problem::conflict(format!("no call can be placed: {needed}")));
     }
     let starts = asked.start;
-    let (order, leads) = order(asked, &business, &desk.settings, dial_desk.on_machine)?;
+    let (order, leads) = order(asked, business, &businesses, &desk.settings, dial_desk.on_machine)?;
     let leads = leads.into_iter().map(|lead| Ok((lead, place::new_id()?))).collect::<Result<Vec<_>, Problem>>()?;
     let campaign = Campaign {
         id: new_id()?,
@@ -229,6 +230,7 @@ async fn with_progress(api: &Api, campaign: Campaign) -> Result<CampaignJson, Pr
 fn order(
     asked: NewCampaign,
     business: &Business,
+    businesses: &Directory,
     settings: &CampaignsSettings,
     usual: OnMachine,
 ) -> Result<(CampaignOrder, Vec<NewLead>), Problem> {
@@ -284,7 +286,7 @@ fn order(
     if let Some(detail) = list::wrong_variables(&context) {
         wrong("context", detail);
     }
-    let from = number_to_show(asked.from, business);
+    let from = number_to_show(asked.from, business, businesses);
     if let Err(detail) = &from {
         wrong("from", (*detail).to_owned());
     }
@@ -330,5 +332,5 @@ fn leads_of(
 }
 
 fn new_id() -> Result<CampaignId, Problem> {
-    format!("CP{}", random_hex()?).parse().map_err(|_| Problem::internal("an id that is none"))
+    format!("CP{}", random::hex::<16>()?).parse().map_err(|_| Problem::internal("an id that is none"))
 }

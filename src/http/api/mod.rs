@@ -27,6 +27,7 @@ pub mod describe;
 pub mod guard;
 pub mod page;
 pub mod problem;
+mod random;
 pub mod reading;
 mod recordings;
 pub mod throttle;

@@ -311,6 +311,9 @@ impl From<StoreError> for Problem {
     /// What a later attempt may mend is the database's absence; the rest is a fault of ours.
     fn from(error: StoreError) -> Self {
         match error.is_retryable() {
+            true if matches!(error, StoreError::Busy(_)) => {
+                Self::unavailable("the database is busy; try again in a moment")
+            }
             true => Self::unavailable("the database does not answer now; try again in a moment"),
             false => Self::internal(error.to_string()),
         }

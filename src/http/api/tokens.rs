@@ -54,7 +54,7 @@ struct NewToken {
     name: String,
     /// What it is for.
     scope: Scope,
-    /// Which business, if it is for one.
+    /// Which business, if it is for one that there is.
     #[schema(value_type = Option<BusinessName>)]
     business: Option<String>,
     /// From when on it is worth nothing; without, it is valid until it is revoked.
@@ -131,6 +131,12 @@ async fn list(
 async fn create(caller: Caller, Body(new): Body<NewToken>, api: web::Data<Api>) -> Result<impl Responder, Problem> {
     caller.must_be_admin()?;
     let (name, scope) = checked(&new, clock::wall_micros())?;
+    if let TokenScope::Business(business) = &scope {
+        let sought = business.clone();
+        if api.ask(move |store| store.business(&sought)).await?.is_none() {
+            return Err(Problem::invalid("business", "there is no such business; give the id of one that there is"));
+        }
+    }
     let minted = token::mint().map_err(|error| Problem::internal(error.to_string()))?;
     let token = ApiToken {
         id: minted.id,

@@ -18,9 +18,8 @@ use super::body::{Query, named};
 use super::caller::Caller;
 use super::page::Page;
 use super::problem::Problem;
-use super::token::hex;
 use super::value::Moment;
-use super::{Api, Part, by_get, resource};
+use super::{Api, Part, by_get, random, resource};
 pub use shape::body_of;
 use shape::{AskedDeliveries, BodyJson, DeliveryJson, NewSecretJson, WebhookJson};
 
@@ -89,7 +88,7 @@ async fn replace_secret(
 ) -> Result<impl Responder, Problem> {
     caller.may_change()?;
     let id = visible(&caller, &path, &api).await?.business.id;
-    let secret = Secret::of(random()?);
+    let secret = Secret::of(random::bytes()?);
     let now = clock::wall_micros();
     let until = now.saturating_add(i64::try_from(door.overlap.as_micros()).unwrap_or(i64::MAX));
     let new = secret.clone();
@@ -120,7 +119,7 @@ async fn test(caller: Caller, path: web::Path<String>, api: web::Data<Api>) -> R
     if business.profile.webhook_url.is_none() {
         return Err(Problem::conflict("the business has no webhook_url"));
     }
-    let (subject, now) = (hex(&random::<16>()?), clock::wall_micros());
+    let (subject, now) = (random::hex::<16>()?, clock::wall_micros());
     let body = json!({ "message": "This is a test of the webhooks of this business." });
     let noted = api.ask(move |store| store.add_test_event(&business.id, &subject, body, now)).await?;
     Ok(HttpResponse::Accepted().json(DeliveryJson::from(noted)))
@@ -210,10 +209,4 @@ async fn event(
     let (business, event) = path.into_inner();
     let id = visible(caller, &business.into(), api).await?.business.id;
     Ok((id, event.parse().map_err(|_| Problem::not_found("event"))?))
-}
-
-fn random<const N: usize>() -> Result<[u8; N], Problem> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| Problem::internal(error.to_string()))?;
-    Ok(bytes)
 }

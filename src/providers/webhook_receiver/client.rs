@@ -92,7 +92,9 @@ struct Names(Reach);
 impl Resolve for Names {
     fn lookup<'a>(&'a self, host: &'a str, port: u16) -> LocalBoxFuture<'a, Result<Vec<SocketAddr>, Box<dyn Error>>> {
         Box::pin(async move {
-            let found = tokio::net::lookup_host((host, port)).await;
+            // An IPv6 address stands in brackets in a URL.
+            let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+            let found = tokio::net::lookup_host((bare, port)).await;
             let found: Vec<SocketAddr> = found.map_err(|error| PostError::Unresolved(error.to_string()))?.collect();
             let good: Vec<SocketAddr> =
                 found.iter().copied().filter(|address| self.0.leads_to(host, address.ip())).collect();
@@ -114,5 +116,21 @@ fn fault(error: awc::error::SendRequestError) -> PostError {
         },
         SendRequestError::Url(error) => PostError::BadUrl(error.to_string()),
         other => PostError::Unreachable(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix::test]
+    async fn an_ipv6_address_is_found_and_judged_in_its_brackets() {
+        let names = Names(Reach::new(vec!["::1".parse().unwrap()]));
+        assert_eq!(names.lookup("[::1]", 80).await.unwrap(), ["[::1]:80".parse().unwrap()]);
+        assert_eq!(names.lookup("[2606:4700::1111]", 443).await.unwrap(), ["[2606:4700::1111]:443".parse().unwrap()]);
+        for inside in ["[::2]", "[::ffff:7f00:1]", "[fe80::1]", "127.0.0.1"] {
+            let refused = names.lookup(inside, 80).await.unwrap_err();
+            assert!(matches!(refused.downcast_ref(), Some(PostError::Forbidden(_))), "{inside}: {refused}");
+        }
     }
 }

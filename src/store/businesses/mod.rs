@@ -3,6 +3,7 @@
 //! Every edit locks the one row of `business_changes` first and counts it up, so that edits happen one after the other,
 //! on all nodes together, and a node that polls [`Store::business_change`] knows when to read again.
 
+mod peek;
 mod read;
 mod rows;
 mod seed;
@@ -16,6 +17,7 @@ use crate::engine::ids::BusinessId;
 use super::Store;
 use super::error::StoreError;
 
+pub use peek::{Peeked, peek};
 pub use seed::Seeded;
 pub use write::BusinessWriter;
 

@@ -8,7 +8,8 @@
 //! A node holds a campaign until a time; another takes it once that is over, under a fence of its own, one higher. Each write
 //! of a run begins by changing the campaign's row where the fence is still its own: a node that was held up and does not know
 //! yet that another took over writes nothing. The nodes' clocks are compared; one that is ahead takes a campaign early, which
-//! does no harm.
+//! does no harm. One write is not the run's: a call that is told of after its lead was given up opens the lead again, and the
+//! campaign has work again.
 
 mod asked;
 mod rows;
@@ -20,6 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::campaign::{Campaign, LeadState, Outcome, Standing};
 use crate::engine::ids::{CallSid, CampaignId};
+
+pub(super) use run::follow_again;
 
 /// A campaign's place in the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ use super::rows::{CampaignRow, LeadRow};
 use super::{Advance, CampaignLease, LeadEnd};
 use crate::engine::campaign::{Campaign, CampaignState, LeadState, Outcome, Sighting, Standing, follow};
 use crate::engine::delivery::EventKind;
+use crate::engine::ids::JobId;
 use crate::engine::outbound::{JobState, OutboundJob};
 use crate::engine::status::CallStatus;
 use crate::store::Store;
@@ -72,7 +73,8 @@ impl Store {
         self.change(|conn| {
             let Some((mut state, last_dial_at)) = hold(conn, lease, later(now, length))? else { return Ok(None) };
             let (open, ended) = follow_leads(conn, lease, now, patience)?;
-            if state != CampaignState::Cancelled && is_business_gone(conn, lease)? {
+            let has_ended = matches!(state, CampaignState::Cancelled | CampaignState::Completed);
+            if !has_ended && is_business_gone(conn, lease)? {
                 state = CampaignState::Cancelled; // there is nobody to call for any more
                 write_end(conn, lease, state, now)?;
             }
@@ -117,6 +119,20 @@ impl Store {
             }
             let lead = row.into_lead()?;
             insert_dialling(conn, &lead.job, &lease.campaign.order.call_to(&lead.lead), now).map(Some)
+        })
+    }
+
+    /// Gives back every campaign of a node that stops. What that node may still be writing for one of them is not taken.
+    pub fn release_campaigns_of(&self, node: &str) -> Result<(), StoreError> {
+        self.change(|conn| {
+            let held = campaigns::table.filter(campaigns::has_work.eq(true)).filter(campaigns::holder.eq(node));
+            let free = (
+                campaigns::holder.eq(None::<&str>),
+                campaigns::fence.eq(campaigns::fence + 1),
+                campaigns::held_until.eq(0),
+            );
+            both!(conn, |c| diesel::update(held).set(free).execute(c))?;
+            Ok(())
         })
     }
 
@@ -261,6 +277,33 @@ fn has_queued(conn: &mut Conn, lease: &CampaignLease) -> Result<bool, Fault> {
         .filter(leads::campaign.eq(lease.campaign.id.as_str()))
         .filter(leads::state.eq(LeadState::Queued.as_str()));
     Ok(both!(conn, |c| queued.select(leads::position).first::<i64>(c).optional())?.is_some())
+}
+
+/// The call to a lead has been told of. A lead that was taken for one without a call is open again, and whoever runs its
+/// campaign writes down how the call ends; nobody is dialled by that. To be called in the transaction that keeps the call.
+pub(in crate::store) fn follow_again(conn: &mut Conn, job: &JobId) -> Result<(), Fault> {
+    let of_job = leads::table.filter(leads::job.eq(job.as_str())).select(leads::campaign);
+    let Some(campaign) = both!(&mut *conn, |c| of_job.first::<String>(c).optional())? else { return Ok(()) };
+    // Whoever is settling the lead now holds this row, and has done so when we have it.
+    let row = campaigns::table.find(&campaign).select(campaigns::id);
+    match &mut *conn {
+        Conn::Sqlite(c) => row.first::<String>(c).optional()?,
+        #[cfg(feature = "postgres")]
+        Conn::Postgres(c) => row.for_update().first::<String>(c).optional()?,
+    };
+    let without_call = [Outcome::Unknown, Outcome::NotPlaced].map(Outcome::as_str);
+    let lead = leads::table.filter(leads::job.eq(job.as_str())).filter(leads::outcome.eq_any(without_call));
+    let nothing = None::<&str>;
+    let open = (
+        leads::state.eq(LeadState::Unknown.as_str()),
+        leads::outcome.eq(nothing),
+        leads::error.eq(nothing),
+        leads::ended_at.eq(None::<i64>),
+    );
+    if both!(&mut *conn, |c| diesel::update(lead).set(open).execute(c))? == 1 {
+        both!(conn, |c| diesel::update(campaigns::table.find(&campaign)).set(campaigns::has_work.eq(true)).execute(c))?;
+    }
+    Ok(())
 }
 
 /// The next lead that nobody is claiming at this moment.

@@ -1,12 +1,11 @@
 //! What a sender does with the table: claims what is due, and says what came of it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::prelude::*;
 
-use crate::engine::delivery::{DeliveryState, EventId};
+use crate::engine::delivery::{DeliveryState, EventId, Places, Room};
 use crate::engine::ids::BusinessId;
 
 use super::Delivery;
@@ -29,12 +28,8 @@ pub struct Claim {
     pub now: i64,
     /// How long nobody else may have it.
     pub lease: Duration,
-    /// How many it takes at most.
-    pub places: usize,
-    /// How many of one business it sends at once.
-    pub per_business: usize,
-    /// How many of each business it is sending now.
-    pub busy: BTreeMap<BusinessId, usize>,
+    /// For whom it has places.
+    pub places: Places,
 }
 
 /// What came of a try.
@@ -112,24 +107,20 @@ impl DeliveryWriter {
 }
 
 fn claim_due(conn: &mut Conn, claim: &Claim) -> Result<Vec<Delivery>, Fault> {
-    let mut busy: BTreeMap<String, usize> = claim.busy.iter().map(|(id, count)| (id.to_string(), *count)).collect();
+    let mut places = claim.places.clone();
     let mut claimed = Vec::new();
-    while claimed.len() < claim.places {
-        let full: Vec<&String> =
-            busy.iter().filter(|(_, count)| **count >= claim.per_business).map(|(id, _)| id).collect();
-        let due = lock_due(conn, claim.now, &full)?;
+    loop {
+        let due = lock_due(conn, claim.now, &places.room())?;
         let looked_at = due.len();
         let before = claimed.len();
         for row in due {
-            let count = busy.entry(row.business.clone()).or_default();
-            if claimed.len() < claim.places && *count < claim.per_business {
-                match row.clone().into_delivery() {
-                    Ok(delivery) => {
-                        *count += 1;
-                        claimed.push(take(conn, delivery, claim)?);
-                    }
-                    Err(fault) => set_aside(conn, &row.id, &StoreError::from(fault), claim.now)?,
+            match row.clone().into_delivery() {
+                Ok(delivery) if places.has_room(&delivery.business) => {
+                    places.take(&delivery.business);
+                    claimed.push(take(conn, delivery, claim)?);
                 }
+                Ok(_) => {}
+                Err(fault) => set_aside(conn, &row.id, &StoreError::from(fault), claim.now)?,
             }
         }
         if claimed.len() == before || (looked_at as i64) < LOOK_AT {
@@ -139,24 +130,40 @@ fn claim_due(conn: &mut Conn, claim: &Claim) -> Result<Vec<Delivery>, Fault> {
     Ok(claimed)
 }
 
-/// Rows that are due, of other businesses than these; nobody else gets them until the transaction ends.
-fn lock_due(conn: &mut Conn, now: i64, full: &[&String]) -> Result<Vec<DeliveryRow>, Fault> {
+/// Rows that are due, of the businesses that there is room for; nobody else gets them until the transaction ends.
+fn lock_due(conn: &mut Conn, now: i64, room: &Room) -> Result<Vec<DeliveryRow>, Fault> {
     macro_rules! due {
-        () => {
+        ($of_those:expr) => {
             table::table
                 .filter(table::state.eq(DeliveryState::Waiting.as_str()))
                 .filter(table::next_try_at.le(now))
-                .filter(table::business.ne_all(full))
+                .filter($of_those)
                 .order((table::next_try_at, table::id))
                 .limit(LOOK_AT)
                 .select(DeliveryRow::as_select())
         };
     }
-    Ok(match conn {
-        // The transaction holds the one write lock that there is.
-        Conn::Sqlite(c) => due!().load(c)?,
-        #[cfg(feature = "postgres")]
-        Conn::Postgres(c) => due!().for_update().skip_locked().load(c)?,
+    macro_rules! locked {
+        ($of_those:expr) => {
+            match conn {
+                // The transaction holds the one write lock that there is.
+                Conn::Sqlite(c) => due!($of_those).load(c)?,
+                #[cfg(feature = "postgres")]
+                Conn::Postgres(c) => due!($of_those).for_update().skip_locked().load(c)?,
+            }
+        };
+    }
+    let names = |businesses: &[BusinessId]| businesses.iter().map(ToString::to_string).collect::<Vec<_>>();
+    Ok(match room {
+        Room::None => Vec::new(),
+        Room::AllBut(full) => {
+            let full = names(full);
+            locked!(table::business.ne_all(&full))
+        }
+        Room::Only(some) => {
+            let some = names(some);
+            locked!(table::business.eq_any(&some))
+        }
     })
 }
 

@@ -130,7 +130,7 @@ impl Store {
         leases.sort();
         self.change(|conn| {
             let mut held = BTreeSet::new();
-            for (call, fence) in leases {
+            for (call, fence) in &leases {
                 let ours =
                     table::table.find(call.as_str()).filter(table::fence.eq(fence)).filter(table::lease_until.gt(0));
                 let to = table::lease_until.eq(later(now, length));

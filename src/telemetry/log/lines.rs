@@ -22,6 +22,10 @@ impl Inner {
                 error!(self.log, "stopped before everything that calls said was on the disk"; "what" => what);
             }
             Event::ConfigWarning { finding } => warn!(self.log, "configuration"; "finding" => redact(finding)),
+            Event::BusinessAgentMissing { business, agent, instead } => {
+                warn!(self.log, "business has chosen an agent that can't be had: give its key";
+                    "business" => %business, "agent" => agent, "calls_go_to" => instead);
+            }
             Event::CallBegan { call, business, agent } => {
                 info!(self.log, "call began"; "call_sid" => %call, "business" => %business, "agent" => agent);
             }

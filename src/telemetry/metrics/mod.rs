@@ -277,7 +277,7 @@ impl Metrics {
     pub(super) fn count(&self, event: &Event<'_>) {
         match *event {
             Event::ServiceStarted { .. } | Event::ServiceStopping | Event::NotAllSaved { .. } => {}
-            Event::ConfigWarning { .. } => self.config_warnings.inc(),
+            Event::ConfigWarning { .. } | Event::BusinessAgentMissing { .. } => self.config_warnings.inc(),
             Event::CallBegan { .. } => {
                 self.calls_begun.inc();
                 self.calls_live.inc();

@@ -36,7 +36,6 @@ fn the_other_documents_are_what_twilio_knows() {
     assert_eq!(refusal.as_str(), golden!("refusal"));
     assert_eq!(Twiml::apology().as_str(), golden!("apology"));
     assert_eq!(Twiml::hang_up().as_str(), golden!("hangup"));
-    assert_eq!(Twiml::reject(RejectReason::Busy).as_str(), golden!("reject"));
     let dial = Twiml::dial(&Dial {
         number: &number("+15005550009"),
         caller_id: Some(&number("+15005550006")),

@@ -20,13 +20,22 @@ fn voice_with(field: &str, value: Option<&str>) -> Result<VoiceWebhook, WebhookE
 }
 
 #[test]
+fn a_call_that_was_forwarded_more_than_once_is_answered() {
+    let golden = golden!("voice_inbound");
+    let mut pairs: Vec<(&str, &str)> = golden.pairs().iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
+    pairs.extend([("ForwardedFrom", "+15005550002"), ("ForwardedFrom", "+15005550003")]);
+    let once = VoiceWebhook::from_form(&golden).unwrap();
+    assert_eq!(VoiceWebhook::from_form(&Form::from_pairs(&pairs)), Ok(once));
+}
+
+#[test]
 fn an_inbound_call_asks_what_to_do() {
     let voice = VoiceWebhook::from_form(&golden!("voice_inbound")).unwrap();
     assert_eq!(voice.call_sid.as_str(), "CA0123456789abcdef0123456789abcdef");
     assert_eq!(voice.from.as_str(), "+15005550001");
     assert_eq!(voice.to.number().unwrap().as_str(), "+15005550006");
     assert_eq!((voice.direction, voice.status), (CallDirection::Inbound, CallStatus::Ringing));
-    assert_eq!((voice.forwarded_from.clone(), voice.parent_call_sid.clone()), (None, None));
+    assert_eq!(voice.parent_call_sid, None);
 
     let change = voice.change(Some("Bakery".parse().unwrap()), 7 * SECOND);
     assert_eq!((change.status, change.source), (CallStatus::Ringing, CarrierSource::VoiceWebhook));

@@ -86,7 +86,7 @@ pub(super) struct LimitsJson {
     outbound: Option<u32>,
 }
 
-macro_rules! described {
+macro_rules! editable {
     ($(#[$doc:meta])* $name:ident, $as:ident, { $($(#[$attr:meta])* $own:ident: $type:ty,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Deserialize, ToSchema)]
@@ -135,7 +135,7 @@ macro_rules! described {
     };
 }
 
-described!(
+editable!(
     /// A business that is asked for.
     NewBusiness, NewBusiness, {
         /// The name, as callers hear it.
@@ -143,7 +143,7 @@ described!(
         name: String,
     }
 );
-described!(
+editable!(
     /// What is to be changed of a business.
     BusinessEdit, BusinessEdit, {
         /// The version that the editor has seen.

@@ -8,10 +8,12 @@ use utoipa::ToSchema;
 
 use crate::clock;
 use crate::engine::business::FieldFault;
+use crate::engine::campaign::list::wrong_variables;
 use crate::engine::ids::{BusinessId, PhoneNumber};
 use crate::engine::prompt::{CallContext, Channel, PromptBuilder, SPEECH_RECOGNITION};
 use crate::http::api::body::{Body, named};
 use crate::http::api::caller::Caller;
+use crate::http::api::calls::place::context_schema;
 use crate::http::api::problem::Problem;
 use crate::http::api::value::{Moment, Number};
 
@@ -31,8 +33,9 @@ pub(super) struct PreviewRequest {
     to: Option<String>,
     /// When; now, if it is left out.
     at: Option<Moment>,
-    /// What is known of the person or the matter.
+    /// What is known of the person or the matter, as in the `context` of a call.
     #[serde(default)]
+    #[schema(schema_with = context_schema, required = false)]
     notes: BTreeMap<String, String>,
 }
 
@@ -114,7 +117,10 @@ impl PreviewRequest {
         };
         let (from, to) = (number("from", &self.from), number("to", &self.to));
         let at = self.at.map_or_else(clock::wall_micros, |at| at.0);
-        let notes = self.notes.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let notes: Vec<_> = self.notes.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        if let Some(problem) = wrong_variables(&notes) {
+            faults.push(FieldFault::new("notes", problem, "give what a call could be given"));
+        }
         if faults.is_empty() { Ok(CallContext { from, to, at: Some(at), notes }) } else { Err(refused(faults)) }
     }
 }

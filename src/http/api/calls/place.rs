@@ -13,15 +13,15 @@ use utoipa::openapi::{Object, ObjectBuilder, Type};
 use crate::actors::business_keeper::Businesses;
 use crate::actors::dialler::{DialError, Dialler};
 use crate::clock;
-use crate::engine::business::{Business, CalledNumber};
+use crate::engine::business::{Business, Directory};
 use crate::engine::ids::{BusinessId, JobId, PhoneNumber};
 use crate::engine::outbound::{JobState, OnMachine, OutboundJob, OutboundOrder};
-use crate::engine::status::CallDirection;
 use crate::http::api::Api;
 use crate::http::api::body::{Body, named};
 use crate::http::api::caller::Caller;
 use crate::http::api::problem::{FieldError, Problem};
-use crate::http::api::value::{BusinessName, Moment, Number};
+use crate::http::api::random;
+use crate::http::api::value::{BusinessName, Moment, Number, ONE_LINE};
 
 /// The longest message for a machine, in characters: a minute of speech.
 pub(in crate::http::api) const LONGEST_MESSAGE: usize = 1_000;
@@ -33,6 +33,10 @@ const LONGEST_NAME: usize = 64;
 const LONGEST_VALUE: usize = 1_000;
 /// The longest idempotency key, in characters.
 const LONGEST_KEY: usize = 128;
+
+/// How long a job waits between being written down and being dialled, at most, in microseconds. 3 s: nobody waits longer for
+/// the database than that, unless told to.
+const LEFT_BEHIND_AFTER: i64 = 3_000_000;
 
 /// What placing calls needs of this node.
 pub struct DialDesk {
@@ -138,27 +142,35 @@ pub(super) async fn place(
     desk: web::Data<DialDesk>,
 ) -> Result<impl Responder, Problem> {
     caller.may_change()?;
-    let business = desk.businesses.now().get(&asked.business).cloned();
+    let businesses = desk.businesses.now();
+    let business = businesses.get(&asked.business);
     let business = caller.visible("business", business, |business| Some(&business.id))?;
-    let order = order(asked, &business, desk.on_machine)?;
+    let order = order(asked, business, &businesses, desk.on_machine)?;
     let dialler = desk.dialler.as_ref().ok_or_else(|| {
         Problem::conflict("no call can be placed: set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and http.public_url")
     })?;
-    if let Some(known) = known(&api, &order).await? {
+    if let Some(known) = known(&api, &order).await?.filter(|known| !is_left_behind(known)) {
         return answer(known, false);
     }
-    let slot = dialler.capacity().slot(&order.business, CallDirection::Outbound).await;
+    let slot = dialler.slot(&order.business).await;
     let slot = slot.map_err(|full| {
         api.telemetry.record(crate::telemetry::Event::CallRefused { why: full.refusal() });
         Problem::unavailable(full.reason())
     })?;
     let (id, stored) = (new_id()?, order.clone());
     let (job, is_new) = api.ask(move |store| store.order_call(&id, &stored, clock::wall_micros())).await?;
-    if !is_new {
-        return answer(same(job, &order)?, false);
+    let job = if is_new { job } else { same(job, &order)? };
+    if !is_new && !is_left_behind(&job) {
+        return answer(job, false);
     }
     let placed = dialler.place(job, slot).await.map_err(|DialError::Store(error)| Problem::from(error))?;
-    answer(placed, true)
+    answer(placed, is_new)
+}
+
+/// Whether a job waits for somebody who will not come: a node that died, or lost its database, after it had written the
+/// job down. Who asks again dials it; if the other does come, one of the two has the right to.
+fn is_left_behind(job: &OutboundJob) -> bool {
+    job.state == JobState::Waiting && clock::wall_micros().saturating_sub(job.created_at) > LEFT_BEHIND_AFTER
 }
 
 /// A call that the service was asked to place.
@@ -207,7 +219,12 @@ fn same(job: OutboundJob, order: &OutboundOrder) -> Result<OutboundJob, Problem>
 }
 
 /// The order, or everything that is wrong with it.
-fn order(asked: NewCallJson, business: &Business, usual: OnMachine) -> Result<OutboundOrder, Problem> {
+fn order(
+    asked: NewCallJson,
+    business: &Business,
+    businesses: &Directory,
+    usual: OnMachine,
+) -> Result<OutboundOrder, Problem> {
     let mut errors = Vec::new();
     let mut wrong = |field: &str, detail: String| errors.push(FieldError { field: field.to_owned(), detail });
     let is_long = |text: &str, most: usize| text.is_empty() || text.chars().count() > most;
@@ -231,10 +248,11 @@ fn order(asked: NewCallJson, business: &Business, usual: OnMachine) -> Result<Ou
             wrong(&format!("context.{name}"), format!("give at most {LONGEST_VALUE} characters"));
         }
     }
-    if asked.idempotency_key.as_deref().is_some_and(|key| is_long(key.trim(), LONGEST_KEY)) {
-        wrong("idempotency_key", format!("give 1 to {LONGEST_KEY} characters"));
+    let is_no_key = |key: &str| is_long(key.trim(), LONGEST_KEY) || key.contains(char::is_control);
+    if asked.idempotency_key.as_deref().is_some_and(is_no_key) {
+        wrong("idempotency_key", format!("give 1 to {LONGEST_KEY} characters, without control characters"));
     }
-    let from = match number_to_show(asked.from, business) {
+    let from = match number_to_show(asked.from, business, businesses) {
         Ok(from) => Some(from),
         Err(detail) => {
             wrong("from", detail.to_owned());
@@ -255,28 +273,23 @@ fn order(asked: NewCallJson, business: &Business, usual: OnMachine) -> Result<Ou
     }
 }
 
-/// The number that the call shows. A business that answers every number may show any; the carrier knows which are ours.
+/// The number that the call shows: one that the business answers. Of those that nobody has it is the catch-all's; the
+/// carrier knows which are ours.
 pub(in crate::http::api) fn number_to_show(
     asked: Option<Number>,
     business: &Business,
+    businesses: &Directory,
 ) -> Result<PhoneNumber, &'static str> {
-    let answers_all = business.profile.numbers.contains(&CalledNumber::Any);
+    let is_its = |from: &PhoneNumber| businesses.answering(Some(from)).is_some_and(|other| other.id == business.id);
     match asked {
         None => business.profile.own_numbers().next().cloned().ok_or("the business has no number; give one to show"),
-        Some(Number(from)) if answers_all || business.profile.own_numbers().any(|own| *own == from) => Ok(from),
+        Some(Number(from)) if is_its(&from) => Ok(from),
         Some(_) => Err("is no number of the business"),
     }
 }
 
-/// 32 hexadecimal digits that nobody has had.
-pub(in crate::http::api) fn random_hex() -> Result<String, Problem> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(|error| Problem::internal(error.to_string()))?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
 pub(in crate::http::api) fn new_id() -> Result<JobId, Problem> {
-    format!("OB{}", random_hex()?).parse().map_err(|_| Problem::internal("an id that is none"))
+    format!("OB{}", random::hex::<16>()?).parse().map_err(|_| Problem::internal("an id that is none"))
 }
 
 fn text() -> ObjectBuilder {
@@ -315,7 +328,7 @@ pub(in crate::http::api) fn message_schema() -> Object {
 }
 
 fn key_schema() -> Object {
-    text_or_null().min_length(Some(1)).max_length(Some(LONGEST_KEY)).build()
+    text_or_null().min_length(Some(1)).max_length(Some(LONGEST_KEY)).pattern(Some(ONE_LINE)).build()
 }
 
 fn job_schema() -> Object {
