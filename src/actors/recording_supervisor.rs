@@ -72,7 +72,7 @@ pub struct SupervisorSettings {
 /// Sums a call up. Dropping it ends the work.
 pub type Summarise = Rc<dyn Fn(FinalTranscript, String) -> LocalBoxFuture<'static, Result<CallSummary, Setback>>>;
 
-/// Says which language a business's calls are in, as a BCP 47 tag; those of nobody's, too.
+/// The language of a business's calls, as a BCP 47 tag; of a call that is nobody's, too.
 pub type LanguageOf = Rc<dyn Fn(Option<&BusinessId>) -> String>;
 
 /// What a supervisor does its work with; made on its own thread.
@@ -83,7 +83,7 @@ pub struct RecordingDoors {
     pub files: Rc<dyn RecordingStore>,
     /// Who sums calls up, if anybody does.
     pub summarise: Option<Summarise>,
-    /// The language of calls.
+    /// What is spoken.
     pub language: LanguageOf,
 }
 
