@@ -42,9 +42,10 @@ pub use explain::Explained;
 pub use finding::{Finding, Severity, Source};
 pub use load::{ConfigSources, Override};
 pub use settings::{
-    AgentProvider, AgentSettings, ApiSettings, CallsSettings, CampaignsSettings, DatabaseSettings, HttpSettings,
-    JournalSettings, LocalSettings, LocalSpeech, LogFormat, LogLevel, LogSettings, MediaSettings, NoiseReduction,
-    OpenAiAudio, OpenAiSettings, RecordingSettings, SpoolSettings, TwilioSettings, WebhookSettings,
+    AgentProvider, AgentSettings, ApiSettings, AsteriskSettings, AudioSocketSettings, CallsSettings, CampaignsSettings,
+    DatabaseSettings, HttpSettings, JournalSettings, LocalSettings, LocalSpeech, LogFormat, LogLevel, LogSettings,
+    MediaSettings, NoiseReduction, OpenAiAudio, OpenAiSettings, RecordingSettings, SpoolSettings, TwilioSettings,
+    WebhookSettings,
 };
 
 /// The shipped defaults, which document every setting.
@@ -87,6 +88,8 @@ pub struct Config {
     pub campaigns: CampaignsSettings,
     /// The media socket.
     pub media: MediaSettings,
+    /// Calls from an Asterisk PBX.
+    pub asterisk: AsteriskSettings,
     /// What businesses are told of.
     pub webhooks: WebhookSettings,
     /// WAV files of calls.
