@@ -80,7 +80,7 @@ pub(super) fn door(hinges: Hinges<'_>) -> anyhow::Result<Arc<SocketDoor>> {
     let settings = &config.asterisk.audiosocket;
     Ok(Arc::new(SocketDoor {
         is_allowed: is_allowed(settings)?,
-        crowd: Crowd::new(settings.max_connections, settings.connects_per_s),
+        crowd: Crowd::new(settings.max_connections, settings.connects_per_second),
         settings: settings.clone(),
         seal: hinges.seal,
         idle_timeout: Duration::from_millis(config.media.idle_timeout_ms.into()),

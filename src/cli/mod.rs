@@ -9,6 +9,7 @@ use crate::config::{Config, ConfigSources, Environment, Finding, Override};
 
 pub mod config_check;
 pub mod demo;
+pub mod dialplan;
 pub mod doctor;
 pub mod out;
 pub mod report;
@@ -107,6 +108,18 @@ pub enum Command {
                            Exit code: 0 if all is well, 1 if something is wrong, 2 if the configuration can't be used."
     )]
     Doctor(DoctorArgs),
+    /// Print what an Asterisk's dialplan needs
+    #[command(
+        long_about = "Prints what the dialplan of an Asterisk PBX needs so that its calls come to this service over \
+                      AudioSocket, for the current configuration. docs/asterisk.md tells the rest.",
+        after_long_help = "Examples:\n  \
+                           trunkline dialplan >> /etc/asterisk/extensions.conf\n      \
+                               let the PBX know; then `asterisk -rx 'dialplan reload'`\n  \
+                           trunkline dialplan --config my.toml\n      \
+                               with settings of your own\n\n\
+                           Exit code: 0, or 2 if the configuration can't be used."
+    )]
+    Dialplan(DialplanArgs),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -171,6 +184,14 @@ pub struct DoctorArgs {
     pub fix: bool,
 }
 
+/// Options of `dialplan`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DialplanArgs {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
 /// Options of `config check`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ConfigCheckArgs {
@@ -192,6 +213,7 @@ pub fn run() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Storm(args) => storm::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Dialplan(args) => dialplan::run(&args),
         Command::Config(ConfigCommand::Check(args)) => config_check::run(&args),
     }
 }
@@ -250,7 +272,7 @@ mod tests {
         }
         let mut found = Vec::new();
         commands(&Cli::command(), &mut found);
-        assert_eq!(found.len(), 5);
+        assert_eq!(found.len(), 6);
         for mut command in found {
             let help = command.render_long_help().to_string();
             assert!(help.contains("Examples:") && help.contains("Exit code:"), "{help}");

@@ -264,7 +264,7 @@ pub struct AudioSocketSettings {
     /// Open at once.
     pub max_connections: u32,
     /// Opened from one address.
-    pub connects_per_s: NonZeroU32,
+    pub connects_per_second: NonZeroU32,
 }
 
 impl AudioSocketSettings {
