@@ -78,7 +78,7 @@ pub enum Command {
     Demo(DemoArgs),
     /// Make many calls at once and measure what they hear and cost
     #[command(
-        long_about = "Makes many calls at once, as Twilio would bring them, and measures what the callers heard and what the \
+        long_about = "Makes many calls at once, as Twilio or Asterisk would bring them, and measures what the callers heard and what the \
                       service cost: greeting, response, barge-in, gaps, lost audio, processor and memory for each call. \
                       With --spawn it starts the service and a fake voice agent itself; without, it storms what runs \
                       at --url.",
@@ -87,6 +87,8 @@ pub enum Command {
                                100 calls to a service of its own, on this machine\n  \
                            trunkline storm --spawn --floor --calls 50,400 --json\n      \
                                memory for each call, and the same for a bare pass-through\n  \
+                           trunkline storm --spawn --protocol audiosocket --calls 100\n      \
+                               100 calls as Asterisk brings them\n  \
                            trunkline storm --url http://10.0.0.7:8080 --token … --account AC… --calls 20\n      \
                                20 calls to a service that runs\n  \
                            trunkline storm --calls 0 --vendor-listen 127.0.0.1:9000\n      \

@@ -63,7 +63,7 @@ async fn a_call_that_was_named_beforehand_is_its_business_s_and_says_who_calls_w
     let service = service(|config| {
         let mut bakery = config.business[0].clone();
         bakery.name = "Bakery Miller".parse().unwrap();
-        bakery.numbers = Vec::new();
+        bakery.number = "+15005550001".parse().unwrap();
         config.business.push(bakery);
         config.asterisk.audiosocket.allow = String::new();
     });

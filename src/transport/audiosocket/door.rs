@@ -16,6 +16,7 @@ use crate::actors::metered;
 use crate::clock;
 use crate::config::AudioSocketSettings;
 use crate::engine::audio::{Hz8k, Hz16k, Hz24k, Hz48k};
+use crate::engine::call::Farewell;
 use crate::engine::ids::{BusinessId, CallSid, PhoneNumber};
 use crate::engine::status::{CallDirection, CallRow, CallStatus, CarrierSource, Party, Sourced, StatusChange};
 use crate::engine::wire::audiosocket::{CallUuid, UuidSeal};
@@ -95,23 +96,22 @@ impl SocketDoor {
 
     /// Whose call this is, and whether it may begin: then it is reserved here and claimed on all nodes, and in progress.
     pub(super) async fn admit(&self, id: CallUuid, peer: IpAddr) -> Result<(Admission, Reservation), Refusal> {
-        let admission = match self.seal.is_ours(&id) {
+        let is_bound = self.seal.is_ours(&id);
+        let admission = match is_bound {
             true => self.bound(id).await?,
-            false if (self.is_allowed)(peer) => self.unbound(id).await?,
+            false if (self.is_allowed)(peer) => self.unbound(id)?,
             false => return Err(Refusal::UnknownUuid),
         };
-        match admission.reserve(&self.registry, &self.claim).await {
-            Ok(reservation) => {
-                metered::order(&self.status, ApplyStatus(in_progress(&admission)));
-                Ok((admission, reservation))
-            }
-            Err(why) => {
-                if why != Refusal::SecondSocket {
-                    self.capacity.over(&admission.call);
-                }
-                Err(why)
-            }
+        let reservation = admission.reserve(&self.registry, &self.claim).await?;
+        // A call that was named has its room since then. Of the others only one that nobody else has may be refused on record.
+        if !is_bound && let Err((why, reason)) = self.find_room(&admission).await {
+            reservation.ended(Farewell::HangUp);
+            metered::order(&self.status, ApplyStatus(rejected(&admission, reason)));
+            metered::order(&self.registry, CarrierEnded(admission.call));
+            return Err(why);
         }
+        metered::order(&self.status, ApplyStatus(in_progress(&admission)));
+        Ok((admission, reservation))
     }
 
     /// The call for which we issued the UUID. Where that can't be found out, it is nobody's: never another business's.
@@ -129,14 +129,14 @@ impl SocketDoor {
     }
 
     /// A call under a UUID that the dialplan made up.
-    async fn unbound(&self, id: CallUuid) -> Result<Admission, Refusal> {
+    fn unbound(&self, id: CallUuid) -> Result<Admission, Refusal> {
         let businesses = self.businesses.now();
         let business = match &self.settings.business {
             Some(id) => businesses.get(id),
             None => businesses.answering(None),
         };
         let business = business.ok_or(Refusal::UnknownNumber)?.id.clone();
-        let admission = Admission {
+        Ok(Admission {
             call: id.call_sid(),
             stream: id.stream_sid(),
             business,
@@ -144,14 +144,7 @@ impl SocketDoor {
             from: None,
             to: None,
             notes: Vec::new(),
-        };
-        match self.find_room(&admission).await {
-            Ok(()) => Ok(admission),
-            Err((why, reason)) => {
-                metered::order(&self.status, ApplyStatus(rejected(&admission, reason)));
-                Err(why)
-            }
-        }
+        })
     }
 
     /// Keeps a slot for the call, if one is free and the live calls are not late already.
