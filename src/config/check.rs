@@ -244,7 +244,7 @@ impl Findings<'_> {
             .rsplit_once(':')
             .is_some_and(|(host, port)| !host.is_empty() && port.parse().is_ok_and(|port: u16| port > 0));
         let is_plain = advertised.bytes().all(|byte| byte.is_ascii_graphic() && !b",()".contains(&byte));
-        if !advertised.is_empty() && !(has_port && is_plain) {
+        if !(advertised.is_empty() || has_port && is_plain) {
             let remedy = "give a host and a port as in trunkline.lan:8090, or leave it empty";
             self.error("asterisk.audiosocket.advertise", format!("{advertised:?} is no host with a port"), remedy);
         }

@@ -332,7 +332,7 @@ impl State {
     /// silent while the caller speaks over it, it was interrupted.
     fn take_from_pbx(&mut self, fleet: &Fleet, now: Instant, bytes: &[u8], is_measured: bool) -> bool {
         let mut messages = std::mem::take(&mut self.messages);
-        let is_closed = messages.from_server(bytes, |heard| match heard {
+        let is_closed = messages.hear(bytes, |heard| match heard {
             FromServer::Speech(mulaw) => self.hear_mulaw(fleet, now, mulaw, is_measured),
             FromServer::Silence => {
                 self.last_media = None;

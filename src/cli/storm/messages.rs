@@ -88,7 +88,7 @@ impl Messages {
     }
 
     /// Takes fresh bytes of an AudioSocket and hands out what they say. Whether the connection is to be closed.
-    pub fn from_server(&mut self, fresh: &[u8], mut each: impl FnMut(FromServer<'_>)) -> bool {
+    pub fn hear(&mut self, fresh: &[u8], mut each: impl FnMut(FromServer<'_>)) -> bool {
         let Self::AudioSocket { kept } = self else { return false };
         kept.extend_from_slice(fresh);
         let mut at = 0;
