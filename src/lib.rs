@@ -4,7 +4,7 @@
 //! record of each call and tells its operators what happened.
 //!
 //! ```text
-//!        phone (Twilio)                 carrier HTTP                operator
+//!     phone (Twilio, PBX)               carrier HTTP                operator
 //!           │ media                          │ webhooks                 │
 //!   ┌───────▼────────┐               ┌───────▼────────┐           ┌─────▼─────┐
 //!   │ transport      │               │ http           │           │ cli       │

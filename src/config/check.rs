@@ -21,6 +21,7 @@ pub(super) fn check(config: &Config, indices: &[usize]) -> Vec<Finding> {
     findings.admin_token();
     findings.allowed_receivers();
     findings.recordings();
+    findings.audiosocket();
     findings.businesses(indices);
     findings.list
 }
@@ -245,6 +246,28 @@ impl Findings<'_> {
         }
     }
 
+    /// Who may bring calls from a PBX.
+    fn audiosocket(&mut self) {
+        let own = &self.config.asterisk.audiosocket;
+        for text in own.allowed().filter(|text| !is_network(text)) {
+            let remedy = "give networks as in 10.0.0.0/8 and addresses, separated by commas";
+            self.error("asterisk.audiosocket.allow", format!("{text:?} is no network and no address"), remedy);
+        }
+        let advertised = own.advertise.trim();
+        let has_port = advertised
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse().is_ok_and(|port: u16| port > 0));
+        let is_plain = advertised.bytes().all(|byte| byte.is_ascii_graphic() && !b",()".contains(&byte));
+        if !(advertised.is_empty() || has_port && is_plain) {
+            let remedy = "give a host and a port as in trunkline.lan:8090, or leave it empty";
+            self.error("asterisk.audiosocket.advertise", format!("{advertised:?} is no host with a port"), remedy);
+        }
+        if own.enabled && !own.listen.ip().is_loopback() && own.allowed().any(|text| text.ends_with("/0")) {
+            let problem = "lets everybody who reaches the socket place calls";
+            self.warning("asterisk.audiosocket.allow", problem, "name the addresses of your PBX");
+        }
+    }
+
     fn safe_url(&mut self, path: &str, url: &Url, safe: &str, local: &str) {
         let is_safe = url.scheme() == safe || url.scheme() == local && is_loopback(url);
         if !is_safe || url.host().is_none() {
@@ -303,6 +326,7 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
         calls,
         campaigns,
         media,
+        asterisk,
         webhooks,
         recordings,
         recording,
@@ -375,6 +399,11 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     range("media.max_message_bytes", media.max_message_bytes as f64, 4_096, 65_536);
     range("media.idle_timeout_ms", media.idle_timeout_ms.into(), 1_000, 600_000);
     range("media.max_lateness_ms", media.max_lateness_ms.into(), 0, 1_000);
+    let audiosocket = &asterisk.audiosocket;
+    range("asterisk.audiosocket.handshake_ms", audiosocket.handshake_ms.into(), 100, 30_000);
+    range("asterisk.audiosocket.bind_s", audiosocket.bind_s.into(), 5, 3_600);
+    range("asterisk.audiosocket.max_connections", audiosocket.max_connections.into(), 1, 100_000);
+    range("asterisk.audiosocket.connects_per_second", audiosocket.connects_per_second.get().into(), 1, 10_000);
     range("webhooks.timeout_ms", webhooks.timeout_ms.into(), 100, 60_000);
     range("webhooks.first_retry_ms", webhooks.first_retry_ms.into(), 100, 3_600_000);
     range("webhooks.longest_retry_ms", webhooks.longest_retry_ms.into(), 100, 86_400_000);
@@ -409,6 +438,11 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
 
 fn is_twilios(token: &str) -> bool {
     token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether it is an address, or an address and how many of its bits count.
+fn is_network(text: &str) -> bool {
+    is_network_or_host(text) && text.split('/').next().is_some_and(|address| address.parse::<IpAddr>().is_ok())
 }
 
 /// Whether it is an address, an address and how many of its bits count, or the name of a host.

@@ -45,9 +45,10 @@ pub use finding::{Finding, Severity, Source};
 pub use load::{ConfigSources, Override};
 pub use recordings::{BadPlace, RecordingsPlace, RecordingsSettings};
 pub use settings::{
-    AgentProvider, AgentSettings, ApiSettings, CallsSettings, CampaignsSettings, DatabaseSettings, HttpSettings,
-    JournalSettings, LocalSettings, LocalSpeech, LogFormat, LogLevel, LogSettings, MediaSettings, NoiseReduction,
-    OnRecordingFailure, OpenAiAudio, OpenAiSettings, RecordingSettings, SpoolSettings, TwilioSettings, WebhookSettings,
+    AgentProvider, AgentSettings, ApiSettings, AsteriskSettings, AudioSocketSettings, CallsSettings, CampaignsSettings,
+    DatabaseSettings, HttpSettings, JournalSettings, LocalSettings, LocalSpeech, LogFormat, LogLevel, LogSettings,
+    MediaSettings, NoiseReduction, OnRecordingFailure, OpenAiAudio, OpenAiSettings, RecordingSettings, SpoolSettings,
+    TwilioSettings, WebhookSettings,
 };
 pub use transcription::{SummarySettings, TranscriptionProvider, TranscriptionSettings};
 
@@ -91,6 +92,8 @@ pub struct Config {
     pub campaigns: CampaignsSettings,
     /// The media socket.
     pub media: MediaSettings,
+    /// Calls from an Asterisk PBX.
+    pub asterisk: AsteriskSettings,
     /// What businesses are told of.
     pub webhooks: WebhookSettings,
     /// WAV files of calls.

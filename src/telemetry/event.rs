@@ -371,6 +371,16 @@ pub enum Refusal {
     BadToken,
     /// A second media socket for a call that has one, or had one.
     SecondSocket,
+    /// An AudioSocket whose UUID we did not issue, or issued too long ago, from a peer that is not allowed to bring others.
+    UnknownUuid,
+    /// A connection to the AudioSocket that did not begin with a UUID.
+    NoUuid,
+    /// An AudioSocket with audio at a rate that no call can have.
+    MediaUnsupported,
+    /// As many AudioSockets are open as may be.
+    TooManySockets,
+    /// More AudioSockets were opened from one address than may be in that time.
+    TooManyConnects,
     /// The service is stopping.
     Draining,
     /// Live calls are served late already.

@@ -38,7 +38,7 @@ use crate::engine::wire::signature::Payload;
 use crate::telemetry::{Event, Refusal};
 
 use body::{FromCarrier, ToCarrier};
-pub use door::{Admission, Claim, ClaimCall, FindNotes, MakePlan, StreamDoor};
+pub use door::{FindNotes, StreamDoor};
 use outbox::{Outbox, StreamPort};
 
 /// The only WebSocket subprotocol that Twilio names.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::audio::{Edge, Endpointer, Level, PcmFrame, Playout, Vad, VadRate};
+use crate::engine::audio::{CallRate, Edge, Endpointer, Level, PcmFrame, Playout, Resampler, Vad};
 use crate::engine::call::CallStats;
 use crate::engine::time::CallTime;
 
@@ -40,15 +40,18 @@ impl CarrierTime {
 }
 
 /// The detector, the endpointer and the playout queue of one call.
-pub(super) struct AudioPath<R: VadRate> {
-    vad: Vad<R>,
+pub(super) struct AudioPath<R: CallRate> {
+    /// From the call's rate to the detector's; between equal rates nothing is converted.
+    to_judged: Resampler<R, R::Judged>,
+    vad: Vad<R::Judged>,
     pub(super) endpointer: Endpointer,
     pub(super) playout: Playout<R>,
 }
 
-impl<R: VadRate> AudioPath<R> {
+impl<R: CallRate> AudioPath<R> {
     pub(super) fn new(settings: &SoundSettings) -> Self {
         Self {
+            to_judged: Resampler::new(),
             vad: Vad::new(&settings.vad),
             endpointer: Endpointer::new(&settings.endpoint),
             playout: Playout::new(&settings.playout),
@@ -57,7 +60,7 @@ impl<R: VadRate> AudioPath<R> {
 
     /// Judges a frame of the caller; whether an utterance begins or ends with it.
     pub(super) fn hear(&mut self, frame: &PcmFrame<R>, stats: &mut CallStats) -> Option<Edge> {
-        let voice = self.vad.judge(frame);
+        let voice = self.vad.judge(&self.to_judged.process_frame(frame));
         stats.vad_frames += 1;
         stats.vad_speech_frames += u64::from(voice.is_speech);
         self.endpointer.hear(&voice)

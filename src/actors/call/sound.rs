@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::actors::metered::Metered;
-use crate::engine::audio::{Edge, PcmFrame, Step, VadRate};
+use crate::engine::audio::{CallRate, Edge, PcmFrame, Step};
 use crate::engine::call::{Detector, FrameDrop, Input, ResponseOutcome, Speaker};
 use crate::engine::ids::ResponseId;
 use crate::engine::time::CallTime;
@@ -12,7 +12,7 @@ use crate::telemetry::Event;
 
 use super::{CallActor, CallerAudio};
 
-impl<R: VadRate> CallActor<R> {
+impl<R: CallRate> CallActor<R> {
     pub(super) fn hear(&mut self, at: Instant, audio: CallerAudio<R>, ctx: &mut Metered<Self>) {
         let CallerAudio { frame, carrier_ms } = audio;
         let now = self.clock.when(at);

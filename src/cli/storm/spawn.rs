@@ -1,6 +1,7 @@
 //! Servers that the storm starts itself: on a core of their own, in a folder that goes with them.
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -17,12 +18,16 @@ const LISTENS_WITHIN: Duration = Duration::from_secs(20);
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
 /// What servers of this program say when they listen; the address follows.
 const LISTENS: &str = "listens on http://";
+/// … and, before that, where calls from a PBX are taken, if they are.
+const TAKES: &str = "takes calls from Asterisk at ";
 
 /// A server that was started. It is stopped when it is dropped.
 pub struct Spawned {
     child: Child,
     /// Where it listens: `http://…`.
     pub url: String,
+    /// Where it takes calls from a PBX, if it does.
+    pub audiosocket: Option<SocketAddr>,
 }
 
 /// How a server is started.
@@ -67,10 +72,13 @@ impl Spawned {
                 found.send(line).ok();
             }
         });
-        let mut spawned = Self { child, url: String::new() };
+        let mut spawned = Self { child, url: String::new(), audiosocket: None };
         let deadline = clock::now() + LISTENS_WITHIN;
         let mut said = Vec::new();
         while let Ok(line) = wait.recv_timeout(deadline.saturating_duration_since(clock::now())) {
+            if let Some((_, address)) = line.split_once(TAKES) {
+                spawned.audiosocket = address.trim().parse().ok();
+            }
             if let Some((_, address)) = line.split_once(LISTENS) {
                 spawned.url = format!("http://{}", address.trim());
                 return Ok(spawned);

@@ -62,7 +62,7 @@ fn every_setting_is_documented_with_its_default_and_its_unit() {
 #[test]
 fn the_documented_ranges_are_those_that_are_checked() {
     for (path, _, least, most) in super::super::check::ranges(&Config::default()) {
-        let (section, key) = path.split_once('.').unwrap();
+        let (section, key) = path.rsplit_once('.').unwrap();
         let section = DEFAULT_TOML.split_once(&format!("\n[{section}]\n")).unwrap().1;
         let above = section.split_once(&format!("\n{key} = ")).unwrap().0;
         let comment: Vec<&str> = above.lines().rev().take_while(|line| line.starts_with('#')).collect();

@@ -25,7 +25,7 @@ pub use framer::{Framer, PcmBytes, append_pcm_bytes};
 pub use level::Level;
 pub use peaks::{NoPeaks, Outline, Peaks};
 pub use playout::{Cleared, Playout, PlayoutStats, Step};
-pub use rate::{Hz8k, Hz16k, Hz24k, Hz32k, Hz48k, Rate, VadRate};
+pub use rate::{CallRate, Hz8k, Hz16k, Hz24k, Hz32k, Hz48k, Rate, VadRate};
 pub use resample::Resampler;
 pub use settings::{EndpointSettings, PlayoutSettings, VadSettings};
 pub use tape::WireTape;
