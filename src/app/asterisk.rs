@@ -2,28 +2,22 @@
 
 use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use actix::Addr;
 use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::actors::business_keeper::Businesses;
-use crate::actors::call_registry::CallRegistry;
-use crate::actors::call_status::CallStatusActor;
-use crate::actors::lateness::Overload;
 use crate::config::{AudioSocketSettings, Config};
 use crate::engine::audio::{Hz8k, Hz16k, Hz24k, Hz48k, Rate};
 use crate::engine::wire::audiosocket::UuidSeal;
 use crate::providers::voice_agent::local;
 use crate::providers::webhook_receiver::Network;
 use crate::telemetry::{Event, Telemetry};
-use crate::transport::admission::ClaimCall;
 use crate::transport::audiosocket::{self, Crowd, IsAllowed, Plans, SocketDoor};
 
 use super::agents::Agents;
 use super::plans::{Makings, plans};
+use super::service::Core;
 
 /// Listens, if that is configured.
 pub(super) fn listener(config: &Config) -> anyhow::Result<Option<TcpListener>> {
@@ -58,44 +52,30 @@ pub(super) fn seal(admin: &SecretString) -> UuidSeal {
     UuidSeal::new(admin.expose_secret().as_bytes())
 }
 
-/// What the door is made of, besides what plans are.
-pub(super) struct Hinges<'a> {
-    pub makings: Makings,
-    pub agents: Agents<Hz8k>,
-    pub claim: ClaimCall,
-    pub seal: UuidSeal,
-    pub businesses: &'a Businesses,
-    pub registry: &'a Addr<CallRegistry>,
-    pub status: &'a Addr<CallStatusActor>,
-    pub overload: &'a Arc<Overload>,
-    pub is_stopping: &'a Arc<AtomicBool>,
-    pub patience: Duration,
-}
-
 /// The door through which such calls come.
-pub(super) fn door(hinges: Hinges<'_>) -> anyhow::Result<Arc<SocketDoor>> {
+pub(super) fn door(core: &Core, makings: Makings) -> anyhow::Result<Arc<SocketDoor>> {
     // Closing the socket ends the call or lets the dialplan go on: there is nobody else to ask, for either.
-    let makings = Makings { carrier: None, recorder: None, can_transfer: false, ..hinges.makings };
+    let makings = Makings { carrier: None, recorder: None, can_transfer: false, ..makings };
     let config = Arc::clone(&makings.config);
     let settings = &config.asterisk.audiosocket;
     Ok(Arc::new(SocketDoor {
         is_allowed: is_allowed(settings)?,
         crowd: Crowd::new(settings.max_connections, settings.connects_per_second),
         settings: settings.clone(),
-        seal: hinges.seal,
+        seal: core.seal.clone(),
         idle_timeout: Duration::from_millis(config.media.idle_timeout_ms.into()),
-        patience: hinges.patience,
-        businesses: hinges.businesses.clone(),
+        patience: core.patience,
+        businesses: core.businesses.businesses.clone(),
         store: makings.store.clone(),
-        registry: hinges.registry.clone(),
-        status: hinges.status.clone(),
+        registry: core.registry.clone(),
+        status: core.status.clone(),
         capacity: makings.capacity.clone(),
-        overload: Arc::clone(hinges.overload),
-        is_stopping: Arc::clone(hinges.is_stopping),
-        claim: hinges.claim,
+        overload: Arc::clone(&core.overload),
+        is_stopping: Arc::clone(&core.is_stopping),
+        claim: Arc::clone(&core.claim),
         telemetry: makings.telemetry.clone(),
         plans: Plans {
-            hz8k: plans(makings.clone(), hinges.agents),
+            hz8k: plans(makings.clone(), core.agents.clone()),
             hz16k: plans(makings.clone(), at_rate::<Hz16k>(&config)?),
             hz24k: plans(makings.clone(), at_rate::<Hz24k>(&config)?),
             hz48k: plans(makings, at_rate::<Hz48k>(&config)?),
