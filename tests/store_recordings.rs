@@ -188,13 +188,14 @@ fn the_words_are_told_though_another_recording_is_still_to_come(database: Databa
     let profile = Profile { webhook_url: url, ..Profile::named("Reception") };
     store.business_writer().create(&business, &profile, Editor { by: "test", at: 1 }).unwrap();
     status.apply(&life_of(&call(1))).unwrap();
-    store.hear_of_recording(&announced(1), NOW).unwrap();
-    store.hear_of_recording(&RecordingReport::new(re(2), call(1), RecordingState::Started), NOW).unwrap();
+    // The call of these changes is over after 44 s.
+    store.hear_of_recording(&announced(1), 40 * SECOND).unwrap();
+    store.hear_of_recording(&RecordingReport::new(re(2), call(1), RecordingState::Started), 40 * SECOND).unwrap();
     let told = || {
         let all = store.deliveries(&business, None, None, 9).unwrap();
         all.iter().filter(|told| told.kind == EventKind::CallTranscribed).count()
     };
-    let late = NOW + 100 * SECOND;
+    let late = 144 * SECOND;
     let mut lease = take(&store, "a", late).pop().unwrap();
     for answer in [fetched(), words()] {
         let finished = store.finish_recording_work(&lease, &answer, late, LEASE, ROOM, &rules()).unwrap();
