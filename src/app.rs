@@ -31,6 +31,7 @@ use actix_web::{App, HttpServer, web};
 use anyhow::{Context, anyhow};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::actors::asterisk::ExpectedCalls;
 use crate::actors::business_keeper::{BusinessKeeper, Businesses};
 use crate::actors::call_registry::CallRegistry;
 use crate::actors::call_status::{CallStatusActor, CallStatusSettings, observe_store};
@@ -282,18 +283,21 @@ impl Parts {
             telemetry: telemetry.clone(),
         };
         let seal = asterisk::seal(&self.admin);
-        let pbx_door = asterisk::door(asterisk::Hinges {
+        let hinges = asterisk::Hinges {
             makings: makings.clone(),
             agents: agents.clone(),
             claim: Arc::clone(&claim),
             seal: seal.clone(),
+            expected: ExpectedCalls::default(),
             businesses: &businesses,
             registry: &registry,
             status: &status,
             overload: &overload,
             is_stopping: &is_stopping,
             patience,
-        })?;
+        };
+        let ari = asterisk::steer(&hinges, self.pbx.as_ref(), &beside.handle())?;
+        let pbx_door = asterisk::door(hinges)?;
         let door = web::Data::new(StreamDoor {
             auth: auth.clone(),
             tokens: tokens.clone(),
@@ -364,8 +368,8 @@ impl Parts {
             overload: Arc::clone(&overload),
             is_stopping: Arc::clone(&is_stopping),
         });
-        let checks =
-            web::Data::new(Checks(checks::checks(self.store.clone(), Arc::clone(&is_stopping), Arc::clone(&overload))));
+        let checks = checks::checks(self.store.clone(), Arc::clone(&is_stopping), Arc::clone(&overload), ari.clone());
+        let checks = web::Data::new(Checks(checks));
         let figures = web::Data::new(telemetry.clone());
         let recordings = web::Data::new(recordings);
         let workers = match config.http.workers {
@@ -417,7 +421,7 @@ impl Parts {
         telemetry.record(Event::ServiceStarted { listen: &address.to_string(), agent: usual_agent, database: backend });
         let remote = Remote { address, handle, registry, arbiter, is_stopping, businesses, hurry: Hurry::default() };
         let beside =
-            carrier::Beside { arbiter: beside, capacity, supervisor, store: self.store.clone(), node, patience };
+            carrier::Beside { arbiter: beside, capacity, supervisor, store: self.store.clone(), node, ari, patience };
         Ok((server, remote, beside))
     }
 }

@@ -2,13 +2,19 @@
 
 #[path = "support/asterisk/mod.rs"]
 mod asterisk;
+#[path = "support/http_service.rs"]
+mod http_service;
 #[path = "support/service.rs"]
 mod service;
 #[path = "support/skip.rs"]
 mod skip;
 
+#[path = "asterisk/ari.rs"]
+mod ari;
 #[path = "asterisk/dialplan.rs"]
 mod dialplan;
+#[path = "asterisk/outages.rs"]
+mod outages;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

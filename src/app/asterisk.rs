@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use actix::Addr;
+use actix::{Addr, ArbiterHandle};
 use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::actors::asterisk::{AriController, AriParts, AriState, ExpectedCalls};
 use crate::actors::business_keeper::Businesses;
 use crate::actors::call_registry::CallRegistry;
 use crate::actors::call_status::CallStatusActor;
@@ -16,6 +17,7 @@ use crate::actors::lateness::Overload;
 use crate::config::{AudioSocketSettings, Config};
 use crate::engine::audio::{Hz8k, Hz16k, Hz24k, Hz48k, Rate};
 use crate::engine::wire::audiosocket::UuidSeal;
+use crate::providers::ari::{AriSettings, AsteriskRest};
 use crate::providers::voice_agent::local;
 use crate::providers::webhook_receiver::Network;
 use crate::telemetry::{Event, Telemetry};
@@ -53,6 +55,56 @@ pub(super) fn warm_up(config: &Config) {
     }
 }
 
+/// Steers the Asterisk of the configuration, if there is one, on this thread; what becomes of that.
+pub(super) fn steer(
+    hinges: &Hinges<'_>,
+    listener: Option<&TcpListener>,
+    arbiter: &ArbiterHandle,
+) -> anyhow::Result<Option<AriState>> {
+    let config = &hinges.makings.config.asterisk;
+    let (own, audio) = (&config.ari, &config.audiosocket);
+    let (Some(url), Some(password), Some(listener)) = (&own.url, &own.password, listener) else { return Ok(None) };
+    let ari = AsteriskRest::new(AriSettings {
+        url: url.clone(),
+        username: own.username.clone(),
+        password: password.clone(),
+        application: own.app.clone(),
+        answer_within: Duration::from_millis(own.answer_timeout_ms.into()),
+    });
+    let parts = AriParts {
+        ari: Arc::new(ari),
+        app: own.app.clone(),
+        media_host: audio.reached_at(listener.local_addr().context("asterisk.audiosocket.listen")?),
+        media_format: own.format.as_str(),
+        transfer_context: Some(own.transfer_context.clone()).filter(|context| !context.is_empty()),
+        businesses: hinges.businesses.clone(),
+        usual_business: audio.business.clone(),
+        capacity: hinges.makings.capacity.clone(),
+        status: hinges.status.clone(),
+        registry: hinges.registry.clone(),
+        expected: hinges.expected.clone(),
+        seal: hinges.seal.clone(),
+        overload: Arc::clone(hinges.overload),
+        is_stopping: Arc::clone(hinges.is_stopping),
+        telemetry: hinges.makings.telemetry.clone(),
+    };
+    Ok(Some(AriController::start(parts, arbiter).1))
+}
+
+/// How long calls may take to leave Asterisk after their end.
+const LEAVES_WITHIN: Duration = Duration::from_secs(2);
+
+/// Waits until nothing of ended calls is left in Asterisk, but not for long.
+pub(super) async fn leave(ari: Option<AriState>) {
+    let Some(ari) = ari.filter(|ari| ari.fault().is_none()) else { return };
+    let none = async {
+        while ari.calls() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LEAVES_WITHIN, none).await.ok();
+}
+
 /// The UUIDs of this service: known on every node that has the same administrator's token.
 pub(super) fn seal(admin: &SecretString) -> UuidSeal {
     UuidSeal::new(admin.expose_secret().as_bytes())
@@ -64,6 +116,7 @@ pub(super) struct Hinges<'a> {
     pub agents: Agents<Hz8k>,
     pub claim: ClaimCall,
     pub seal: UuidSeal,
+    pub expected: ExpectedCalls,
     pub businesses: &'a Businesses,
     pub registry: &'a Addr<CallRegistry>,
     pub status: &'a Addr<CallStatusActor>,
@@ -83,6 +136,7 @@ pub(super) fn door(hinges: Hinges<'_>) -> anyhow::Result<Arc<SocketDoor>> {
         crowd: Crowd::new(settings.max_connections, settings.connects_per_second),
         settings: settings.clone(),
         seal: hinges.seal,
+        expected: hinges.expected,
         idle_timeout: Duration::from_millis(config.media.idle_timeout_ms.into()),
         patience: hinges.patience,
         businesses: hinges.businesses.clone(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix::{Addr, Arbiter};
 
+use crate::actors::asterisk::AriState;
 use crate::actors::business_keeper::Businesses;
 use crate::actors::call_registry::CallRegistry;
 use crate::actors::call_status::CallStatusActor;
@@ -27,6 +28,7 @@ use crate::providers::carrier::Carrier;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
+use super::asterisk;
 use super::recording_places::Recordings;
 
 /// The limits of each business, as calls see them; where it has none of its own, those of the configuration.
@@ -86,6 +88,7 @@ pub(super) struct Beside {
     pub supervisor: Addr<RecordingSupervisor>,
     pub store: Store,
     pub node: Arc<str>,
+    pub ari: Option<AriState>,
     /// How long the database may take for either of the things that are given back.
     pub patience: Duration,
 }
@@ -97,7 +100,8 @@ impl Beside {
     /// Ends what goes on beside calls, and gives back what this node holds: the others need not wait until it runs out, which
     /// it does by itself where the database is away.
     pub(super) async fn end(self) {
-        let Self { arbiter, capacity, supervisor, store, node, patience } = self;
+        let Self { arbiter, capacity, supervisor, store, node, ari, patience } = self;
+        asterisk::leave(ari).await;
         metered::ask(&supervisor, GiveBack, GIVE_BACK_WITHIN).await.ok();
         arbiter.stop();
         capacity.give_back().await;

@@ -1,5 +1,7 @@
 //! Rules that one value alone can't break: ranges, and what settings demand of each other.
 
+mod asterisk;
+
 use std::net::IpAddr;
 
 use secrecy::ExposeSecret;
@@ -22,6 +24,7 @@ pub(super) fn check(config: &Config, indices: &[usize]) -> Vec<Finding> {
     findings.allowed_receivers();
     findings.recordings();
     findings.audiosocket();
+    findings.ari();
     findings.businesses(indices);
     findings.list
 }
@@ -246,28 +249,6 @@ impl Findings<'_> {
         }
     }
 
-    /// Who may bring calls from a PBX.
-    fn audiosocket(&mut self) {
-        let own = &self.config.asterisk.audiosocket;
-        for text in own.allowed().filter(|text| !is_network(text)) {
-            let remedy = "give networks as in 10.0.0.0/8 and addresses, separated by commas";
-            self.error("asterisk.audiosocket.allow", format!("{text:?} is no network and no address"), remedy);
-        }
-        let advertised = own.advertise.trim();
-        let has_port = advertised
-            .rsplit_once(':')
-            .is_some_and(|(host, port)| !host.is_empty() && port.parse().is_ok_and(|port: u16| port > 0));
-        let is_plain = advertised.bytes().all(|byte| byte.is_ascii_graphic() && !b",()".contains(&byte));
-        if !(advertised.is_empty() || has_port && is_plain) {
-            let remedy = "give a host and a port as in trunkline.lan:8090, or leave it empty";
-            self.error("asterisk.audiosocket.advertise", format!("{advertised:?} is no host with a port"), remedy);
-        }
-        if own.enabled && !own.listen.ip().is_loopback() && own.allowed().any(|text| text.ends_with("/0")) {
-            let problem = "lets everybody who reaches the socket place calls";
-            self.warning("asterisk.audiosocket.allow", problem, "name the addresses of your PBX");
-        }
-    }
-
     fn safe_url(&mut self, path: &str, url: &Url, safe: &str, local: &str) {
         let is_safe = url.scheme() == safe || url.scheme() == local && is_loopback(url);
         if !is_safe || url.host().is_none() {
@@ -404,6 +385,7 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     range("asterisk.audiosocket.bind_s", audiosocket.bind_s.into(), 5, 3_600);
     range("asterisk.audiosocket.max_connections", audiosocket.max_connections.into(), 1, 100_000);
     range("asterisk.audiosocket.connects_per_second", audiosocket.connects_per_second.get().into(), 1, 10_000);
+    range("asterisk.ari.answer_timeout_ms", asterisk.ari.answer_timeout_ms.into(), 500, 60_000);
     range("webhooks.timeout_ms", webhooks.timeout_ms.into(), 100, 60_000);
     range("webhooks.first_retry_ms", webhooks.first_retry_ms.into(), 100, 3_600_000);
     range("webhooks.longest_retry_ms", webhooks.longest_retry_ms.into(), 100, 86_400_000);

@@ -91,6 +91,11 @@ impl Asterisk {
         format!("http://127.0.0.1:{}/ari", self.http)
     }
 
+    /// The port of that.
+    pub const fn http(&self) -> u16 {
+        self.http
+    }
+
     /// Where it takes SIP calls.
     pub fn sip(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.sip))
