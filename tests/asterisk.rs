@@ -11,6 +11,8 @@ mod skip;
 
 #[path = "asterisk/ari.rs"]
 mod ari;
+#[path = "asterisk/crowd.rs"]
+mod crowd;
 #[path = "asterisk/dialplan.rs"]
 mod dialplan;
 #[path = "asterisk/outages.rs"]

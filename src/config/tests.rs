@@ -16,7 +16,7 @@ mod shipped;
 mod transcription;
 
 /// A start of the service, as a test describes it.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Start {
     file: Option<tempfile::NamedTempFile>,
     variables: Vec<(String, String)>,

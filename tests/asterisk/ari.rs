@@ -159,3 +159,40 @@ async fn a_caller_is_handed_over_after_the_last_word_and_nothing_here_touches_th
     phone.hangs_up().await;
     nothing_is_left(&asterisk).await;
 }
+
+#[tokio::test]
+async fn the_doctor_calls_by_the_socket_and_finds_the_application() {
+    let Some(asterisk) = Asterisk::start(&dialplan()).await else { return };
+    let service = steering(&asterisk, |_| {});
+    connected(&service).await;
+    let socket = service.server().audiosocket().unwrap().to_string();
+    let (url, folder) = (asterisk.ari_url(), tempfile::tempdir().unwrap());
+    let doctor = async |app: &str| {
+        let mut doctor = tokio::process::Command::new(env!("CARGO_BIN_EXE_trunkline"));
+        doctor.arg("doctor").env_clear().current_dir(folder.path()).envs([
+            ("TRUNKLINE__ASTERISK__AUDIOSOCKET__ENABLED", "true"),
+            ("TRUNKLINE__ASTERISK__AUDIOSOCKET__LISTEN", &socket),
+            ("TRUNKLINE__ASTERISK__ARI__URL", &url),
+            ("TRUNKLINE__ASTERISK__ARI__USERNAME", ARI_USER),
+            ("TRUNKLINE__ASTERISK__ARI__APP", app),
+            ("ASTERISK_ARI_PASSWORD", ARI_PASSWORD),
+        ]);
+        let ended = doctor.output().await.unwrap();
+        (ended.status.code(), String::from_utf8(ended.stdout).unwrap())
+    };
+    let (code, said) = doctor("trunkline").await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("hears the agent") && said.contains("has the application trunkline"), "{said}");
+    let (code, said) = doctor("another").await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("Asterisk has no application another"), "{said}");
+    let mut known = BTreeSet::new();
+    for _ in 0..2 {
+        let facts = settled(&service, &new_call(&service, &mut known).await).await;
+        assert_eq!(facts.cause(), HangupCause::CallerHungUp);
+    }
+    drop(service);
+    let (code, said) = doctor("trunkline").await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("nobody listens there") && said.contains("2 things are wrong"), "{said}");
+}

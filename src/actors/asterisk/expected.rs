@@ -36,17 +36,24 @@ pub struct Wishes {
 }
 
 /// The calls of this node that are expected. Cheap to clone.
+///
+/// Asterisk may have connected before it has answered us, and on another thread: so it is written down before it is asked.
 #[derive(Clone, Default)]
-pub struct ExpectedCalls(Arc<Mutex<HashMap<CallUuid, ExpectedCall>>>);
+pub struct ExpectedCalls(Arc<Book>);
+
+#[derive(Default)]
+struct Book {
+    calls: Mutex<HashMap<CallUuid, ExpectedCall>>,
+}
 
 impl ExpectedCalls {
     /// Expects a call.
     pub fn expect(&self, id: CallUuid, call: ExpectedCall) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, call);
+        self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).insert(id, call);
     }
 
     /// The call of this UUID, once: it has come, or will not.
     pub fn take(&self, id: &CallUuid) -> Option<ExpectedCall> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
+        self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
     }
 }
