@@ -2,18 +2,13 @@
 
 use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use actix::{Addr, ArbiterHandle};
+use actix::ArbiterHandle;
 use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::actors::asterisk::{AriController, AriParts, AriState, ExpectedCalls};
-use crate::actors::business_keeper::Businesses;
-use crate::actors::call_registry::CallRegistry;
-use crate::actors::call_status::CallStatusActor;
-use crate::actors::lateness::Overload;
+use crate::actors::asterisk::{AriController, AriParts, AriState};
 use crate::config::{AudioSocketSettings, Config};
 use crate::engine::audio::{Hz8k, Hz16k, Hz24k, Hz48k, Rate};
 use crate::engine::wire::audiosocket::UuidSeal;
@@ -21,11 +16,11 @@ use crate::providers::ari::{AriSettings, AsteriskRest};
 use crate::providers::voice_agent::local;
 use crate::providers::webhook_receiver::Network;
 use crate::telemetry::{Event, Telemetry};
-use crate::transport::admission::ClaimCall;
 use crate::transport::audiosocket::{self, Crowd, IsAllowed, Plans, SocketDoor};
 
 use super::agents::Agents;
 use super::plans::{Makings, plans};
+use super::service::Core;
 
 /// Listens, if that is configured.
 pub(super) fn listener(config: &Config) -> anyhow::Result<Option<TcpListener>> {
@@ -57,11 +52,13 @@ pub(super) fn warm_up(config: &Config) {
 
 /// Steers the Asterisk of the configuration, if there is one, on this thread; what becomes of that.
 pub(super) fn steer(
-    hinges: &Hinges<'_>,
+    config: &Config,
+    core: &Core,
     listener: Option<&TcpListener>,
+    telemetry: &Telemetry,
     arbiter: &ArbiterHandle,
 ) -> anyhow::Result<Option<AriState>> {
-    let config = &hinges.makings.config.asterisk;
+    let config = &config.asterisk;
     let (own, audio) = (&config.ari, &config.audiosocket);
     let (Some(url), Some(password), Some(listener)) = (&own.url, &own.password, listener) else { return Ok(None) };
     let ari = AsteriskRest::new(AriSettings {
@@ -77,16 +74,16 @@ pub(super) fn steer(
         media_host: audio.reached_at(listener.local_addr().context("asterisk.audiosocket.listen")?),
         media_format: own.format.as_str(),
         transfer_context: Some(own.transfer_context.clone()).filter(|context| !context.is_empty()),
-        businesses: hinges.businesses.clone(),
+        businesses: core.businesses.businesses.clone(),
         usual_business: audio.business.clone(),
-        capacity: hinges.makings.capacity.clone(),
-        status: hinges.status.clone(),
-        registry: hinges.registry.clone(),
-        expected: hinges.expected.clone(),
-        seal: hinges.seal.clone(),
-        overload: Arc::clone(hinges.overload),
-        is_stopping: Arc::clone(hinges.is_stopping),
-        telemetry: hinges.makings.telemetry.clone(),
+        capacity: core.capacity.clone(),
+        status: core.status.clone(),
+        registry: core.registry.clone(),
+        expected: core.expected.clone(),
+        seal: core.seal.clone(),
+        overload: Arc::clone(&core.overload),
+        is_stopping: Arc::clone(&core.is_stopping),
+        telemetry: telemetry.clone(),
     };
     Ok(Some(AriController::start(parts, arbiter).1))
 }
@@ -110,46 +107,31 @@ pub(super) fn seal(admin: &SecretString) -> UuidSeal {
     UuidSeal::new(admin.expose_secret().as_bytes())
 }
 
-/// What the door is made of, besides what plans are.
-pub(super) struct Hinges<'a> {
-    pub makings: Makings,
-    pub agents: Agents<Hz8k>,
-    pub claim: ClaimCall,
-    pub seal: UuidSeal,
-    pub expected: ExpectedCalls,
-    pub businesses: &'a Businesses,
-    pub registry: &'a Addr<CallRegistry>,
-    pub status: &'a Addr<CallStatusActor>,
-    pub overload: &'a Arc<Overload>,
-    pub is_stopping: &'a Arc<AtomicBool>,
-    pub patience: Duration,
-}
-
 /// The door through which such calls come.
-pub(super) fn door(hinges: Hinges<'_>) -> anyhow::Result<Arc<SocketDoor>> {
+pub(super) fn door(core: &Core, makings: Makings) -> anyhow::Result<Arc<SocketDoor>> {
     // Closing the socket ends the call or lets the dialplan go on: there is nobody else to ask, for either.
-    let makings = Makings { carrier: None, recorder: None, can_transfer: false, ..hinges.makings };
+    let makings = Makings { carrier: None, recorder: None, can_transfer: false, ..makings };
     let config = Arc::clone(&makings.config);
     let settings = &config.asterisk.audiosocket;
     Ok(Arc::new(SocketDoor {
         is_allowed: is_allowed(settings)?,
         crowd: Crowd::new(settings.max_connections, settings.connects_per_second),
         settings: settings.clone(),
-        seal: hinges.seal,
-        expected: hinges.expected,
+        seal: core.seal.clone(),
+        expected: core.expected.clone(),
         idle_timeout: Duration::from_millis(config.media.idle_timeout_ms.into()),
-        patience: hinges.patience,
-        businesses: hinges.businesses.clone(),
+        patience: core.patience,
+        businesses: core.businesses.businesses.clone(),
         store: makings.store.clone(),
-        registry: hinges.registry.clone(),
-        status: hinges.status.clone(),
+        registry: core.registry.clone(),
+        status: core.status.clone(),
         capacity: makings.capacity.clone(),
-        overload: Arc::clone(hinges.overload),
-        is_stopping: Arc::clone(hinges.is_stopping),
-        claim: hinges.claim,
+        overload: Arc::clone(&core.overload),
+        is_stopping: Arc::clone(&core.is_stopping),
+        claim: Arc::clone(&core.claim),
         telemetry: makings.telemetry.clone(),
         plans: Plans {
-            hz8k: plans(makings.clone(), hinges.agents),
+            hz8k: plans(makings.clone(), core.agents.clone()),
             hz16k: plans(makings.clone(), at_rate::<Hz16k>(&config)?),
             hz24k: plans(makings.clone(), at_rate::<Hz24k>(&config)?),
             hz48k: plans(makings, at_rate::<Hz48k>(&config)?),

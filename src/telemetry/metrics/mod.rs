@@ -119,6 +119,7 @@ impl Metrics {
         r.info("build_info", "Always 1; the label says which version runs.", "version", env!("CARGO_PKG_VERSION"));
         let database_up = r.gauge("database_up", "Whether the database answered when it was last asked: 1 or 0.");
         database_up.set(1);
+        r.process();
         Self {
             agents: AgentNames::default(),
             mailboxes: Mailboxes::new(&r),
