@@ -8,13 +8,14 @@ use actix::ArbiterHandle;
 use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::actors::asterisk::{AriController, AriParts, AriState};
+use crate::actors::asterisk::{AriCarrier, AriController, AriParts, AriState};
 use crate::config::{AudioSocketSettings, Config};
 use crate::engine::audio::{Hz8k, Hz16k, Hz24k, Hz48k, Rate};
 use crate::engine::wire::audiosocket::UuidSeal;
 use crate::providers::ari::{AriSettings, AsteriskRest};
 use crate::providers::voice_agent::local;
 use crate::providers::webhook_receiver::Network;
+use crate::store::Store;
 use crate::telemetry::{Event, Telemetry};
 use crate::transport::audiosocket::{self, Crowd, IsAllowed, Plans, SocketDoor};
 
@@ -50,14 +51,16 @@ pub(super) fn warm_up(config: &Config) {
     }
 }
 
-/// Steers the Asterisk of the configuration, if there is one, on this thread; what becomes of that.
+/// Steers the Asterisk of the configuration, if there is one, on this thread; what becomes of that, and who places
+/// calls there, if any are.
 pub(super) fn steer(
     config: &Config,
     core: &Core,
     listener: Option<&TcpListener>,
+    store: &Store,
     telemetry: &Telemetry,
     arbiter: &ArbiterHandle,
-) -> anyhow::Result<Option<AriState>> {
+) -> anyhow::Result<Option<(AriState, Option<AriCarrier>)>> {
     let config = &config.asterisk;
     let (own, audio) = (&config.ari, &config.audiosocket);
     let (Some(url), Some(password), Some(listener)) = (&own.url, &own.password, listener) else { return Ok(None) };
@@ -85,7 +88,14 @@ pub(super) fn steer(
         is_stopping: Arc::clone(&core.is_stopping),
         telemetry: telemetry.clone(),
     };
-    Ok(Some(AriController::start(parts, arbiter).1))
+    let (controller, state) = AriController::start(parts, arbiter);
+    let carrier = (!own.dial.is_empty()).then(|| AriCarrier {
+        controller,
+        store: store.clone(),
+        dial: own.dial.clone(),
+        answer_within: Duration::from_millis(own.answer_timeout_ms.into()),
+    });
+    Ok(Some((state, carrier)))
 }
 
 /// How long calls may take to leave Asterisk after their end.

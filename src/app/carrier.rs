@@ -16,7 +16,6 @@ use crate::actors::capacity::lease_keeper::LeaseKeeper;
 use crate::actors::capacity::{BusinessLimits, CallLimits, Capacity, Sharing};
 use crate::actors::dialler::resolver::{Patience, Resolver};
 use crate::actors::dialler::{Dialler, DiallerSettings};
-use crate::actors::lateness::Overload;
 use crate::actors::metered;
 use crate::actors::recording_starter::{RecordingStarter, StarterParts};
 use crate::actors::recording_supervisor::{GiveBack, RecordingSupervisor};
@@ -30,6 +29,7 @@ use crate::telemetry::Telemetry;
 
 use super::asterisk;
 use super::recording_places::Recordings;
+use super::service::Core;
 
 /// The limits of each business, as calls see them; where it has none of its own, those of the configuration.
 struct Limits {
@@ -128,25 +128,25 @@ impl Bench<'_> {
         LeaseKeeper::start(capacity.clone(), kept_for, self.telemetry.clone(), &beside.handle());
     }
 
-    /// Who places calls, if the carrier's credentials and our own address are known.
-    pub(super) fn dialler(
-        &self,
-        carrier: Option<Arc<dyn Carrier>>,
-        capacity: &Capacity,
-        is_stopping: &Arc<AtomicBool>,
-        overload: &Arc<Overload>,
-    ) -> Option<Dialler> {
-        let (carrier, url) = (carrier?, self.config.http.public_url.as_ref()?);
+    /// Who places calls: the carrier, if its credentials and our own address are known, or else a PBX.
+    pub(super) fn dialler(&self, core: &Core) -> Option<Dialler> {
+        let public_url = self.config.http.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
+        let (carrier, public_url) = match (&core.carrier, public_url, &core.pbx_carrier) {
+            (Some(carrier), Some(url), _) => (carrier, url),
+            // It asks us nothing over HTTP.
+            (_, _, Some(pbx)) => (pbx, String::new()),
+            (_, _, None) => return None,
+        };
         let max_call = Duration::from_millis(self.config.limits.max_call_ms.into());
         let settings = DiallerSettings {
-            carrier,
-            public_url: url.as_str().trim_end_matches('/').to_owned(),
+            carrier: Arc::clone(carrier),
+            public_url,
             ring_for: Duration::from_secs(self.config.calls.ring_s.into()),
             time_limit: max_call + GRACE,
-            is_stopping: Arc::clone(is_stopping),
-            overload: Arc::clone(overload),
+            is_stopping: Arc::clone(&core.is_stopping),
+            overload: Arc::clone(&core.overload),
         };
-        let (capacity, status) = (capacity.clone(), self.status.clone());
+        let (capacity, status) = (core.capacity.clone(), self.status.clone());
         Some(Dialler::new(settings, self.store.clone(), capacity, status, self.telemetry.clone()))
     }
 

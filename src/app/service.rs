@@ -74,6 +74,8 @@ pub(super) struct Core {
     pub node: Arc<str>,
     pub capacity: Capacity,
     pub carrier: Option<Arc<dyn Carrier>>,
+    /// Who places calls where the carrier can't.
+    pub pbx_carrier: Option<Arc<dyn Carrier>>,
     pub claim: ClaimCall,
     pub overload: Arc<Overload>,
     pub is_stopping: Arc<AtomicBool>,
@@ -116,7 +118,12 @@ impl Parts {
         let address = listener.local_addr().context("http.listen")?;
         let mut core = self.core(status_writer)?;
         let beside = Arbiter::new();
-        core.ari = asterisk::steer(&self.config, &core, self.pbx.as_ref(), &self.telemetry, &beside.handle())?;
+        let pbx = self.pbx.as_ref();
+        let steered = asterisk::steer(&self.config, &core, pbx, &self.store, &self.telemetry, &beside.handle())?;
+        if let Some((ari, carrier)) = steered {
+            core.ari = Some(ari);
+            core.pbx_carrier = carrier.map(|carrier| Arc::new(carrier) as Arc<dyn Carrier>);
+        }
         let (workers, shelves) = self.start_workers(&core, &beside)?;
         let makings = self.makings(&core, &workers);
         let pbx_door = asterisk::door(&core, makings.clone())?;
@@ -171,6 +178,7 @@ impl Parts {
             seal: asterisk::seal(&self.admin),
             expected: ExpectedCalls::default(),
             ari: None,
+            pbx_carrier: None,
             capacity: carrier::capacity(config, &businesses.businesses, &self.store, &node, patience),
             carrier: plans::carrier(config),
             claim: plans::claims(self.store.clone(), Arc::clone(&node)),
@@ -202,8 +210,8 @@ impl Parts {
         let supervisor =
             recordings::start(config, &places, businesses, &self.store, &core.node, telemetry, &beside.handle())?;
         bench.start_lease_keeper(&core.capacity, beside);
-        bench.start_sweeper(carrier, beside);
-        let dialler = bench.dialler(core.carrier.clone(), &core.capacity, &core.is_stopping, &core.overload);
+        bench.start_sweeper(carrier.or(core.pbx_carrier.as_ref()), beside);
+        let dialler = bench.dialler(core);
         bench.start_resolver(dialler.as_ref(), beside);
         bench.start_campaigns(dialler.as_ref(), &core.is_stopping, beside);
         Ok((Workers { recorder, supervisor, dialler }, playback::shelves(places)))

@@ -262,6 +262,8 @@ pub struct AriSettings {
     pub answer_timeout_ms: u32,
     /// Where in the dialplan callers are handed over; empty: nowhere.
     pub transfer_context: String,
+    /// Over what calls are placed, with `{number}` for the number; empty: none is.
+    pub dial: String,
     /// The user's password.
     #[serde(skip)]
     pub password: Option<SecretString>,

@@ -4,13 +4,17 @@ use std::collections::BTreeSet;
 
 use trunkline::config::{Config, MediaFormat};
 use trunkline::engine::call::HangupCause;
-use trunkline::engine::status::{CallStatus, CarrierSource};
+use trunkline::engine::status::{CallDirection, CallStatus, CarrierSource};
 
 use crate::asterisk::phone::{Codec, Phone};
-use crate::asterisk::{ARI_PASSWORD, ARI_USER, Asterisk, CALLERS};
+use crate::asterisk::{ARI_PASSWORD, ARI_USER, Asterisk, CALLERS, free_port};
+use crate::http_service::{Request, ask};
 use crate::service::{MESSAGE, Service, TRANSFER_TO, until};
 use crate::{CALLER, new_call, service, settled};
 
+const ADMIN: &str = "an-administrators-token-for-tests-only";
+/// Whom we call.
+const CALLEE: &str = "+14155550111";
 /// Where callers are handed over.
 const COLLEAGUES: &str = "colleagues";
 /// What follows when the application does not take a caller, and where they are handed over.
@@ -195,4 +199,52 @@ async fn the_doctor_calls_by_the_socket_and_finds_the_application() {
     let (code, said) = doctor("trunkline").await;
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("nobody listens there") && said.contains("2 things are wrong"), "{said}");
+}
+
+/// Asks for a call to this number.
+async fn order(service: &Service, to: &str) -> serde_json::Value {
+    let body = serde_json::json!({ "to": to, "business": "Reception", "from": CALLER }).to_string();
+    let request = Request::json("/api/v1/calls", body).with("Authorization", &format!("Bearer {ADMIN}"));
+    let answer = ask(service.address(), &request).await;
+    assert!(answer.status < 300, "{}: {}", answer.status, answer.body);
+    answer.json()
+}
+
+#[tokio::test]
+async fn a_call_is_placed_and_whoever_answers_talks_with_the_agent() {
+    let Some(asterisk) = Asterisk::start(&dialplan()).await else { return };
+    let port = free_port();
+    let service = steering(&asterisk, |config| {
+        config.http.public_url = None;
+        config.api.admin_token = Some(ADMIN.into());
+        config.calls.ring_s = 5;
+        config.business[0].number = CALLER.parse().unwrap();
+        config.asterisk.ari.dial = format!("PJSIP/phones/sip:{{number}}@127.0.0.1:{port}");
+    });
+    connected(&service).await;
+    let mut phone = Phone::answers_at(port, Codec::Narrow).await;
+    let placed = order(&service, CALLEE).await;
+    let call = placed["call_sid"].as_str().unwrap().to_owned();
+    phone.until_told_something(0).await;
+    phone.presses('#');
+    phone.is_over().await;
+    let facts = settled(&service, &call).await;
+    facts.assert_whole();
+    assert_eq!((facts.cause(), facts.count("dtmf")), (HangupCause::AgentHungUp, 1));
+    let row = facts.row.as_ref().unwrap();
+    assert_eq!(row.direction.as_ref().unwrap().value, CallDirection::Outbound);
+    assert_eq!(row.to.as_ref().unwrap().value.as_str(), CALLEE);
+    assert_eq!(row.from.as_ref().unwrap().value.as_str(), CALLER);
+    let told: Vec<_> = facts.history.iter().map(|change| change.status).collect();
+    assert!(told.contains(&CallStatus::Ringing), "{told:?}");
+    nothing_is_left(&asterisk).await;
+    assert_eq!(service.metric("ari_failures_total"), 0.0);
+
+    // Nobody is there any more.
+    let call = order(&service, CALLEE).await["call_sid"].as_str().unwrap().parse().unwrap();
+    let store = service.store();
+    until("it has failed", || store.call(&call).unwrap().is_some_and(|row| row.status.is_final())).await;
+    assert_ne!(store.call(&call).unwrap().unwrap().status, CallStatus::Completed);
+    nothing_is_left(&asterisk).await;
+    service.stops_at_once().await;
 }

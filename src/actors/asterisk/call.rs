@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::actors::call_registry::{AskFarewell, CarrierEnded, FarewellOf};
@@ -21,10 +22,10 @@ use crate::engine::ids::{BusinessId, CallSid, PhoneNumber};
 use crate::engine::status::{CallDirection, CallStatus, CarrierSource, Party, StatusChange};
 use crate::engine::wire::ari::{AriChannel, ChannelState};
 use crate::engine::wire::audiosocket::CallUuid;
-use crate::providers::ari::{AriError, MediaChannel};
+use crate::providers::ari::{AriError, MediaChannel, NewChannel};
 use crate::telemetry::{Event, Refusal};
 
-use super::{AriParts, ExpectedCall, Wishes};
+use super::{AriParts, ExpectedCall, PlaceCall, Wishes};
 
 /// How long the audio's channel may take to arrive in the application: Asterisk gives up connecting after 2 s.
 const MEDIA_WITHIN: Duration = Duration::from_secs(5);
@@ -53,11 +54,24 @@ impl Ids {
         Self { uuid, caller, media: format!("{app}-media-{uuid}"), bridge: format!("{app}-bridge-{uuid}") }
     }
 
+    /// Those of a call that we place.
+    pub(super) fn placed(app: &str, uuid: CallUuid) -> Self {
+        Self::new(app, format!("{app}-out-{uuid}"), uuid)
+    }
+
     /// Whether this channel or bridge was made here, for a call of this application.
     pub(super) fn is_ours(app: &str, id: &str) -> bool {
         let kind = id.strip_prefix(app).and_then(|rest| rest.strip_prefix('-'));
-        kind.is_some_and(|kind| kind.starts_with("media-") || kind.starts_with("bridge-"))
+        kind.is_some_and(|kind| ["media-", "bridge-", "out-"].iter().any(|begin| kind.starts_with(begin)))
     }
+}
+
+/// Where a call comes from.
+pub(super) enum Origin {
+    /// Somebody called us.
+    Came(AriChannel),
+    /// We call somebody; whoever wants it is told whether Asterisk took it.
+    Placed { place: PlaceCall, taken: oneshot::Sender<Result<(), AriError>> },
 }
 
 /// Something that happened to one of a call's channels.
@@ -79,6 +93,10 @@ enum NoCall {
     Refused(Refusal, &'static str),
     /// It can't be connected.
     Failed(String),
+    /// Nobody has answered it; why, by ITU-T Q.850.
+    Unanswered(u32),
+    /// Asterisk did not take it: there is no such call.
+    NotTaken,
 }
 
 impl From<AriError> for NoCall {
@@ -97,7 +115,6 @@ enum End {
 pub(super) struct AriCall {
     parts: Arc<AriParts>,
     ids: Ids,
-    caller: AriChannel,
     news: UnboundedReceiver<CallNews>,
     call: CallSid,
     is_caller_gone: bool,
@@ -105,15 +122,20 @@ pub(super) struct AriCall {
 }
 
 impl AriCall {
-    pub(super) fn new(parts: Arc<AriParts>, ids: Ids, caller: AriChannel, news: UnboundedReceiver<CallNews>) -> Self {
+    pub(super) fn new(parts: Arc<AriParts>, ids: Ids, news: UnboundedReceiver<CallNews>) -> Self {
         let call = ids.uuid.call_sid();
-        Self { parts, ids, caller, news, call, is_caller_gone: false, is_media_gone: false }
+        Self { parts, ids, news, call, is_caller_gone: false, is_media_gone: false }
     }
 
     /// Carries it until nothing of it is left.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self, origin: Origin) {
+        let begun = match origin {
+            Origin::Came(caller) => self.begin(caller).await,
+            Origin::Placed { place, taken } => self.place(place, taken).await,
+        };
         let since = clock::wall_micros();
-        let has_begun = match self.begin().await {
+        let has_begun = match begun {
+            Err(NoCall::NotTaken) => return,
             Ok(()) => {
                 match self.end().await {
                     End::CallerLeft => self.caller_left().await,
@@ -137,10 +159,10 @@ impl AriCall {
         self.parts.capacity.over(&self.call);
     }
 
-    /// Finds out whose call it is, and lets caller and agent hear each other.
-    async fn begin(&mut self) -> Result<(), NoCall> {
-        let (business, wishes) = self.whose().await?;
-        let (from, to) = (party(&self.caller.caller), party(&self.caller.extension));
+    /// A caller is here: whose call it is, whether there is room, and then both hear each other.
+    async fn begin(&mut self, caller: AriChannel) -> Result<(), NoCall> {
+        let (business, wishes) = self.whose(&caller).await?;
+        let (from, to) = (party(&caller.caller), party(&caller.extension));
         order(
             &self.parts.status,
             ApplyStatus(StatusChange {
@@ -161,9 +183,63 @@ impl AriCall {
             notes: Vec::new(),
             wishes,
         };
+        self.connect(expected, caller.state).await
+    }
+
+    /// Has somebody called, waits until they answer, and then both hear each other. The slot is the asker's to keep.
+    async fn place(&mut self, place: PlaceCall, taken: oneshot::Sender<Result<(), AriError>>) -> Result<(), NoCall> {
+        let channel = NewChannel {
+            channel: self.ids.caller.clone(),
+            endpoint: place.endpoint,
+            caller: place.from.as_str().to_owned(),
+            args: "placed".to_owned(),
+            ring_s: place.ring_for.as_secs(),
+        };
+        let ari = Arc::clone(&self.parts.ari);
+        if let Err(error) = ari.place(&channel).await {
+            if error.outcome_is_unknown() {
+                // It may be there: nobody must be rung up for nothing.
+                self.insist(async || ari.hang_up(&self.ids.caller).await).await;
+            }
+            taken.send(Err(error)).ok(); // whoever asked is gone
+            return Err(NoCall::NotTaken);
+        }
+        taken.send(Ok(())).ok();
+        let state = self.answered().await?;
+        let wishes = Wishes { can_transfer: self.parts.transfer_context.is_some(), ..Wishes::default() };
+        let expected = ExpectedCall {
+            business: place.business,
+            direction: CallDirection::Outbound,
+            from: Some(place.from),
+            to: Some(place.to),
+            notes: place.notes,
+            wishes,
+        };
+        self.connect(expected, state).await
+    }
+
+    /// Waits until somebody answers a call that we placed.
+    async fn answered(&mut self) -> Result<ChannelState, NoCall> {
+        loop {
+            match self.next().await {
+                CallNews::Arrived(channel) if channel.id == self.ids.caller => return Ok(channel.state),
+                CallNews::Gone { channel, cause } if channel == self.ids.caller => {
+                    return Err(NoCall::Unanswered(cause));
+                }
+                CallNews::State(ChannelState::Ringing) => {
+                    let rings = self.change(CallStatus::Ringing, CarrierSource::Ari);
+                    order(&self.parts.status, ApplyStatus(rings));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Lets the other person and the agent hear each other.
+    async fn connect(&mut self, expected: ExpectedCall, state: ChannelState) -> Result<(), NoCall> {
         self.parts.expected.expect(self.ids.uuid, expected);
         let ari = Arc::clone(&self.parts.ari);
-        if self.caller.state != ChannelState::Up {
+        if state != ChannelState::Up {
             ari.answer(&self.ids.caller).await?;
         }
         ari.make_bridge(&self.ids.bridge).await?;
@@ -185,12 +261,12 @@ impl AriCall {
     }
 
     /// Whose call it is, and what the dialplan wants of it.
-    async fn whose(&self) -> Result<(BusinessId, Wishes), NoCall> {
+    async fn whose(&self, caller: &AriChannel) -> Result<(BusinessId, Wishes), NoCall> {
         let variable = |name| self.parts.ari.variable(&self.ids.caller, name);
         let (named, agent, greeting) =
             tokio::try_join!(variable("AI_AGENT"), variable("AI_PROVIDER"), variable("AI_GREETING"))?;
         let businesses = self.parts.businesses.now();
-        let called = self.caller.extension.parse().ok();
+        let called = caller.extension.parse().ok();
         let business: Option<&Arc<Business>> = match (&named, &self.parts.usual_business) {
             (Some(named), _) => named.parse().ok().and_then(|id| businesses.get(&id)),
             (None, Some(usual)) => businesses.get(usual),
@@ -299,6 +375,11 @@ impl AriCall {
                 let change = self.change(CallStatus::Rejected, CarrierSource::Refusal);
                 StatusChange { reason: Some(reason.to_owned()), ..change }
             }
+            NoCall::NotTaken => return,
+            NoCall::Unanswered(cause) => StatusChange {
+                reason: Some(format!("Q.850 cause {cause}")),
+                ..self.change(unanswered(cause), CarrierSource::Ari)
+            },
             NoCall::Failed(reason) => {
                 self.parts.telemetry.record(Event::AriFailed { error: &reason });
                 StatusChange { reason: Some(reason), ..self.change(CallStatus::Failed, CarrierSource::Ari) }
@@ -342,6 +423,16 @@ impl AriCall {
 
     fn change(&self, status: CallStatus, source: CarrierSource) -> StatusChange {
         StatusChange::new(self.call.clone(), status, source, clock::wall_micros())
+    }
+}
+
+/// What a call has come to that nobody answered, by ITU-T Q.850.
+const fn unanswered(cause: u32) -> CallStatus {
+    match cause {
+        17 => CallStatus::Busy,
+        // No such number, no route, refused, out of order, not allowed, no channel, …
+        1..=3 | 20..=22 | 27..=29 | 31.. => CallStatus::Failed,
+        _ => CallStatus::NoAnswer,
     }
 }
 

@@ -12,15 +12,17 @@
 //! belong to no call are taken away, and callers who wait in the application and have no call get one.
 
 mod call;
+mod carrier;
 mod expected;
 mod link;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use actix::prelude::*;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::actors::business_keeper::Businesses;
 use crate::actors::call_registry::CallRegistry;
@@ -28,13 +30,14 @@ use crate::actors::call_status::CallStatusActor;
 use crate::actors::capacity::Capacity;
 use crate::actors::lateness::Overload;
 use crate::actors::metered::{MailboxFigures, Metered, MeteredActor, order};
-use crate::engine::ids::BusinessId;
+use crate::engine::ids::{BusinessId, CallSid, PhoneNumber};
 use crate::engine::wire::ari::{AriChannel, AriEvent};
-use crate::engine::wire::audiosocket::UuidSeal;
+use crate::engine::wire::audiosocket::{CallUuid, UuidSeal};
 use crate::providers::ari::{Ari, AriError};
 use crate::telemetry::{Event, Telemetry};
 
-use call::{AriCall, CallNews, Ids};
+use call::{AriCall, CallNews, Ids, Origin};
+pub use carrier::AriCarrier;
 pub use expected::{ExpectedCall, ExpectedCalls, Wishes};
 pub use link::AriState;
 
@@ -92,6 +95,34 @@ struct Standing {
     callers: Vec<String>,
 }
 
+/// Places a call: answered once Asterisk has taken it, or refused.
+#[derive(Message)]
+#[rtype(result = "Result<CallSid, AriError>")]
+pub(super) struct PlaceCall {
+    /// Whom to call over what.
+    pub endpoint: String,
+    /// Whom to call.
+    pub to: PhoneNumber,
+    /// What is shown.
+    pub from: PhoneNumber,
+    /// Whose call it is.
+    pub business: BusinessId,
+    /// What the agent is told of the person or the matter.
+    pub notes: Vec<(String, String)>,
+    /// How long it may ring.
+    pub ring_for: Duration,
+}
+
+/// Ends a call, wherever it is. One that is over is no error.
+#[derive(Message)]
+#[rtype(result = "Result<(), AriError>")]
+pub(super) struct EndCall(pub CallSid);
+
+/// Whether a call is there.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub(super) struct FindCall(pub CallSid);
+
 /// A call's channels and bridge are gone.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -103,8 +134,8 @@ pub struct AriController {
     state: AriState,
     /// The mailbox of each call, by its channels and its bridge.
     routes: HashMap<String, mpsc::UnboundedSender<CallNews>>,
-    /// The callers of all calls.
-    callers: HashSet<String>,
+    /// The channel of the other person of each call.
+    callers: HashMap<CallSid, String>,
     /// The callers of calls that ended since it was asked what there is.
     gone: HashSet<String>,
 }
@@ -119,7 +150,7 @@ impl AriController {
             parts,
             state: told,
             routes: HashMap::new(),
-            callers: HashSet::new(),
+            callers: HashMap::new(),
             gone: HashSet::new(),
         });
         (controller, state)
@@ -127,21 +158,31 @@ impl AriController {
 
     /// A caller is here: their call begins, unless they have one.
     fn begin(&mut self, caller: AriChannel, ctx: &mut Metered<Self>) {
-        let mut random = [0; 8];
-        if self.routes.contains_key(&caller.id) || getrandom::fill(&mut random).is_err() {
-            return;
+        let Some(uuid) = self.uuid() else { return };
+        if !self.routes.contains_key(&caller.id) {
+            let ids = Ids::new(&self.parts.app, caller.id.clone(), uuid);
+            self.carry(ids, Origin::Came(caller), ctx);
         }
-        let ids = Ids::new(&self.parts.app, caller.id.clone(), self.parts.seal.issue(random));
+    }
+
+    /// A UUID that no call has had; none, where the system has no random bytes.
+    fn uuid(&self) -> Option<CallUuid> {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).ok()?;
+        Some(self.parts.seal.issue(random))
+    }
+
+    fn carry(&mut self, ids: Ids, origin: Origin, ctx: &mut Metered<Self>) {
         let (mailbox, news) = mpsc::unbounded_channel();
         for id in [&ids.caller, &ids.media, &ids.bridge] {
             self.routes.insert(id.clone(), mailbox.clone());
         }
-        self.callers.insert(ids.caller.clone());
+        self.callers.insert(ids.uuid.call_sid(), ids.caller.clone());
         self.state.count(self.callers.len());
         let (parts, controller) = (Arc::clone(&self.parts), ctx.address());
         actix_rt::spawn(async move {
             let over = Over { controller, ids: ids.clone() };
-            AriCall::new(parts, ids, caller, news).run().await;
+            AriCall::new(parts, ids, news).run(origin).await;
             drop(over);
         });
     }
@@ -154,7 +195,7 @@ impl AriController {
 
     fn ask_what_there_is(&mut self, ctx: &mut Metered<Self>) {
         self.gone.clear();
-        let callers = self.callers.iter().cloned().collect();
+        let callers = self.callers.values().cloned().collect();
         let (ari, controller, telemetry) = (Arc::clone(&self.parts.ari), ctx.address(), self.parts.telemetry.clone());
         actix_rt::spawn(async move {
             let found: Result<_, AriError> = async { Ok((ari.channels().await?, ari.bridges().await?)) }.await;
@@ -273,8 +314,46 @@ impl Handler<CallGone> for AriController {
         for id in [&ids.caller, &ids.media, &ids.bridge] {
             self.routes.remove(id);
         }
-        self.callers.remove(&ids.caller);
+        self.callers.remove(&ids.uuid.call_sid());
         self.state.count(self.callers.len());
         self.gone.insert(ids.caller);
+    }
+}
+
+impl Handler<PlaceCall> for AriController {
+    type Result = ResponseFuture<Result<CallSid, AriError>>;
+
+    fn handle(&mut self, place: PlaceCall, ctx: &mut Metered<Self>) -> Self::Result {
+        let Some(uuid) = self.uuid() else {
+            return Box::pin(async { Err(AriError::Unreachable("no random bytes for its name".to_owned())) });
+        };
+        let (taken, is_taken) = oneshot::channel();
+        self.carry(Ids::placed(&self.parts.app, uuid), Origin::Placed { place, taken }, ctx);
+        Box::pin(async move {
+            let lost = |_| AriError::NoAnswer("the call's task ended".to_owned());
+            is_taken.await.map_err(lost)?.map(|()| uuid.call_sid())
+        })
+    }
+}
+
+impl Handler<EndCall> for AriController {
+    type Result = ResponseFuture<Result<(), AriError>>;
+
+    fn handle(&mut self, EndCall(call): EndCall, _: &mut Metered<Self>) -> Self::Result {
+        let (channel, ari) = (self.callers.get(&call).cloned(), Arc::clone(&self.parts.ari));
+        Box::pin(async move {
+            match channel {
+                Some(channel) => ari.hang_up(&channel).await,
+                None => Ok(()),
+            }
+        })
+    }
+}
+
+impl Handler<FindCall> for AriController {
+    type Result = bool;
+
+    fn handle(&mut self, FindCall(call): FindCall, _: &mut Metered<Self>) -> bool {
+        self.callers.contains_key(&call)
     }
 }

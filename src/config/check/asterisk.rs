@@ -38,6 +38,12 @@ impl Findings<'_> {
                 self.error(path, format!("{name:?} is no name"), "give letters, digits, - _ and . only");
             }
         }
+        let is_dial_plain = own.dial.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_dial = own.dial.contains("{number}") && own.dial.contains('/') && is_dial_plain;
+        if !own.dial.is_empty() && !is_dial {
+            let remedy = "give a technology and a number without spaces, as in PJSIP/{number}@trunk, or leave it empty";
+            self.error("asterisk.ari.dial", format!("{:?} is nothing that can be dialled", own.dial), remedy);
+        }
         let Some(url) = &own.url else { return };
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || url.query().is_some() {
             let remedy = "give an address as in http://127.0.0.1:8088/ari";

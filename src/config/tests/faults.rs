@@ -119,7 +119,9 @@ fn an_asterisk_is_steered_only_with_a_password_and_where_its_audio_can_come() {
     let config = whole(here).config();
     assert_eq!(config.asterisk.ari.url.as_ref().unwrap().as_str(), "http://127.0.0.1:8088/ari");
     assert!(config.asterisk.ari.password.is_some());
-    for (setting, value) in [("APP", "a,b"), ("TRANSFER_CONTEXT", "a b"), ("USERNAME", "a:b"), ("FORMAT", "ulaw")] {
+    for (setting, value) in
+        [("APP", "a,b"), ("TRANSFER_CONTEXT", "a b"), ("USERNAME", "a:b"), ("FORMAT", "ulaw"), ("DIAL", "PJSIP/1")]
+    {
         let wrong = whole(here).and(&format!("TRUNKLINE__ASTERISK__ARI__{setting}"), value);
         assert_eq!(wrong.error_paths(), [format!("asterisk.ari.{}", setting.to_lowercase())], "{value}");
     }
