@@ -3,7 +3,7 @@
 #
 # Installs what a test needs from Debian's packages when it can (as root, with apt-get). What it can't have it
 # skips and says so, and so do the tests; where CI is set a skip is a failure. The last line is "N passed, N failed": each check is one,
-# each test case is one. The exit code is 0 only if nothing failed.
+# each test case is one. What takes minutes runs only where TRUNKLINE_LONG is set to anything. The exit code is 0 only if nothing failed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
@@ -45,6 +45,8 @@ main() {
     else
         tests "tests" cargo test --locked "${features[@]}" --no-fail-fast --quiet --lib --bins --tests
     fi
+    [[ -n ${TRUNKLINE_LONG:-} ]] &&
+        tests "long tests" cargo test --locked "${features[@]}" --quiet --test asterisk -- --ignored
     tests "doc tests" cargo test --locked "${features[@]}" --quiet --doc
     # Other code than that of the tests: optimized, and so a build of its own.
     have valgrind && check "instructions" cargo bench --locked --profile counted --bench instructions

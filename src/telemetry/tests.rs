@@ -265,13 +265,15 @@ fn every_metric_is_named_helped_and_counted_as_prometheus_wants() {
     good_call(&telemetry, 1);
     faults(&call(1), "x").into_iter().for_each(|fault| telemetry.record(fault));
     let page = telemetry.render();
+    // What the system says of the process has the names that every exporter gives it.
+    let is_ours = |name: &str| name.starts_with("trunkline_") || name.starts_with("process_");
     for line in page.lines() {
         match line.split(' ').collect::<Vec<_>>()[..] {
-            ["#", "HELP", name, ..] => assert!(name.starts_with("trunkline_"), "{line}"),
+            ["#", "HELP", name, ..] => assert!(is_ours(name), "{line}"),
             ["#", "TYPE", name, "counter"] => assert!(name.ends_with("_total"), "{line}"),
             ["#", "TYPE", name, "histogram"] => assert!(name.ends_with("_seconds"), "{line}"),
             ["#", "TYPE", name, "gauge"] => assert!(!name.ends_with("_total"), "{line}"),
-            [series, value] => assert!(series.starts_with("trunkline_") && value.parse::<f64>().is_ok(), "{line}"),
+            [series, value] => assert!(is_ours(series) && value.parse::<f64>().is_ok(), "{line}"),
             _ => panic!("{line}"),
         }
     }

@@ -81,7 +81,7 @@ async fn ten_calls_one_after_the_other_leave_nothing_behind() {
 }
 
 #[tokio::test]
-#[ignore = "takes minutes: cargo test --test asterisk -- --ignored"]
+#[ignore = "takes minutes: TRUNKLINE_LONG=1 tests/run.sh"]
 async fn two_hundred_calls_one_after_the_other_leave_nothing_behind() {
     one_after_the_other(200).await;
 }

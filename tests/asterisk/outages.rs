@@ -158,3 +158,46 @@ async fn an_asterisk_that_dies_ends_its_calls_and_brings_new_ones_once_it_is_bac
     nothing_is_left(&asterisk).await;
     service.stops_at_once().await;
 }
+
+#[tokio::test]
+async fn a_caller_who_waits_when_the_service_is_back_gets_a_call() {
+    let Some(asterisk) = Asterisk::start(&dialplan()).await else { return };
+    let road = Road::to(asterisk.http()).await;
+    let service = steering(&asterisk, |config| config.asterisk.ari.url = Some(road.url().parse().unwrap()));
+    connected(&service).await;
+    let mut phone = Phone::dials(&asterisk, "trunkline", CALLER, Codec::Narrow).await;
+    phone.until_spoken_to(0, 500).await;
+    // It goes without being able to tell Asterisk anything.
+    road.is(Way::Cut);
+    becomes_ready(&service, false).await;
+    drop(service);
+    until("the audio's channel is gone", || asterisk.channels_and_bridges().0 == 1).await;
+
+    let service = steering(&asterisk, |_| {});
+    let heard = phone.heard(|heard| heard.packets.len());
+    phone.until_spoken_to(heard, 500).await;
+    until("what was left of the first call is gone", || asterisk.channels_and_bridges() == (2, 1)).await;
+    phone.hangs_up().await;
+    let facts = settled(&service, &new_call(&service, &mut BTreeSet::new()).await).await;
+    facts.assert_whole();
+    nothing_is_left(&asterisk).await;
+    service.stops_at_once().await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_said_where_it_is_seen() {
+    let Some(asterisk) = Asterisk::start(&dialplan()).await else { return };
+    let service = steering(&asterisk, |config| config.asterisk.ari.password = Some("another".into()));
+    let request = crate::http_service::Request::get("/ready");
+    let deadline = clock::now() + crate::service::PATIENCE;
+    loop {
+        let answer = crate::http_service::ask(service.address(), &request).await;
+        assert_eq!(answer.status, 503);
+        if answer.body.contains("Asterisk refused the user or the password (HTTP 401)") {
+            break;
+        }
+        assert!(clock::now() < deadline, "{}", answer.body);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    service.stops_at_once().await;
+}
