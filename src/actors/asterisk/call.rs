@@ -4,6 +4,9 @@
 //! before and after: who hears whom, and where the caller goes. That the audio is over says that the call is; that the
 //! caller is gone, too. What was made is taken away, once, whichever of them comes first and however often.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
