@@ -25,10 +25,7 @@ pub(super) fn door(core: &Core, makings: Makings, api: &Data<Api>) -> anyhow::Re
     let makings = Makings { carrier: None, recorder: None, can_transfer: false, ..makings };
     let api = api.clone();
     Ok(Some(Data::new(BrowserDoor {
-        may_call: Box::new(move |request| match console::door::may_call(request, &api) {
-            Ok(business) => Ok(Guest { business }),
-            Err((why, problem)) => Err((why, problem.into())),
-        }),
+        may_call: Box::new(move |request| console::door::may_call(request, &api).map(|business| Guest { business })),
         start_timeout: Duration::from_millis(config.media.start_timeout_ms.into()),
         businesses: core.businesses.businesses.clone(),
         registry: core.registry.clone(),

@@ -47,7 +47,7 @@ pub async fn log_in(
         return Err(foreign());
     }
     let peer = request.peer_addr().map(|address| address.ip());
-    let Body(LoggingIn { token }) = body.or_else(|problem| Err(stranger(&api, peer).err().unwrap_or(problem)))?;
+    let Body(LoggingIn { token }) = body.map_err(|problem| stranger(&api, peer).err().unwrap_or(problem))?;
     let now = clock::wall_micros();
     let Some(caller) = api.tokens.look_up(token.trim(), now) else {
         stranger(&api, peer)?;
@@ -86,11 +86,11 @@ pub async fn log_out(request: HttpRequest, api: web::Data<Api>) -> Result<HttpRe
 ///
 /// # Errors
 /// The page is not ours, nobody is logged in, too much was asked, or whoever is logged in may only look.
-pub fn may_call(request: &HttpRequest, api: &Api) -> Result<Option<BusinessId>, (Refusal, Problem)> {
+pub fn may_call(request: &HttpRequest, api: &Api) -> Result<Option<BusinessId>, (Refusal, actix_web::Error)> {
     if !api.sessions.is_own_page(request) {
-        return Err((Refusal::OtherOrigin, foreign()));
+        return Err((Refusal::OtherOrigin, foreign().into()));
     }
-    let refused = |problem| (Refusal::NotLoggedIn, problem);
+    let refused = |problem: Problem| (Refusal::NotLoggedIn, problem.into());
     let Login { caller, .. } = logged_in(request, api).map_err(refused)?;
     caller.may_change().map_err(refused)?;
     let business = caller.business().cloned();

@@ -34,7 +34,7 @@ pub(super) async fn run(
     reservation: Reservation,
 ) {
     let (name, since) = (admission.call.clone(), clock::wall_micros());
-    let (rate_hz, frame_ms) = (Hz16k::HZ, FRAME_MS as u32);
+    let (rate_hz, frame_ms) = (Hz16k::HZ, FRAME_MS);
     outbox.tell(&ToBrowser::Ready { call_sid: &name, business: &admission.business, rate_hz, frame_ms });
     let call = CallActor::answer((door.plan)(admission, reservation, Box::new(outbox.clone())));
     let mut talk = Talk { call, outbox: outbox.clone(), door: Arc::clone(&door), ear: Ear::default() };
