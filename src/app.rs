@@ -9,6 +9,7 @@ mod api;
 mod asterisk;
 mod carrier;
 mod checks;
+mod console;
 mod doors;
 mod hooks;
 mod plans;

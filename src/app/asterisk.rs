@@ -44,8 +44,10 @@ pub(super) fn listen(listener: Option<&TcpListener>, door: &Arc<SocketDoor>, tel
 /// Decodes the recordings for calls at each rate that there can be.
 pub(super) fn warm_up(config: &Config) {
     local::warm_up::<Hz8k>();
-    if config.asterisk.audiosocket.enabled {
+    if config.asterisk.audiosocket.enabled || config.console.enabled {
         local::warm_up::<Hz16k>();
+    }
+    if config.asterisk.audiosocket.enabled {
         local::warm_up::<Hz24k>();
         local::warm_up::<Hz48k>();
     }

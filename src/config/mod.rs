@@ -46,9 +46,9 @@ pub use load::{ConfigSources, Override};
 pub use recordings::{BadPlace, RecordingsPlace, RecordingsSettings};
 pub use settings::{
     AgentProvider, AgentSettings, ApiSettings, AriSettings, AsteriskSettings, AudioSocketSettings, CallsSettings,
-    CampaignsSettings, DatabaseSettings, HttpSettings, JournalSettings, LocalSettings, LocalSpeech, LogFormat,
-    LogLevel, LogSettings, MediaFormat, MediaSettings, NoiseReduction, OnRecordingFailure, OpenAiAudio, OpenAiSettings,
-    RecordingSettings, SpoolSettings, TwilioSettings, WebhookSettings,
+    CampaignsSettings, ConsoleSettings, DatabaseSettings, HttpSettings, JournalSettings, LocalSettings, LocalSpeech,
+    LogFormat, LogLevel, LogSettings, MediaFormat, MediaSettings, NoiseReduction, OnRecordingFailure, OpenAiAudio,
+    OpenAiSettings, RecordingSettings, SpoolSettings, TwilioSettings, WebhookSettings,
 };
 pub use transcription::{SummarySettings, TranscriptionProvider, TranscriptionSettings};
 
@@ -64,6 +64,8 @@ pub struct Config {
     pub http: HttpSettings,
     /// The interface for operators.
     pub api: ApiSettings,
+    /// The pages for operators.
+    pub console: ConsoleSettings,
     /// The one record of each call.
     pub database: DatabaseSettings,
     /// The carrier.

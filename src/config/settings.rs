@@ -54,6 +54,19 @@ pub struct ApiSettings {
     pub admin_token: Option<SecretString>,
 }
 
+/// `[console]`: the pages for operators.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ConsoleSettings {
+    /// Whether they are there.
+    pub enabled: bool,
+    /// Without a request, before one is logged out.
+    pub idle_s: u32,
+    /// After the login, whatever is done.
+    pub longest_s: u32,
+    /// Logged in at once.
+    pub max_sessions: u32,
+}
+
 /// `[database]`: the one record of each call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DatabaseSettings {

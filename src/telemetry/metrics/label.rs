@@ -51,6 +51,8 @@ label!(Refusal, "reason", {
     UnknownUuid => "unknown_uuid",
     NoUuid => "no_uuid",
     MediaUnsupported => "media_unsupported",
+    OtherOrigin => "other_origin",
+    NotLoggedIn => "not_logged_in",
     TooManySockets => "too_many_sockets",
     TooManyConnects => "too_many_connects",
     Draining => "draining",
