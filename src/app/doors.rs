@@ -62,7 +62,8 @@ impl Doors {
         ));
         api::keep_fresh(&api);
         let businesses = &core.businesses.businesses;
-        let checks = checks::checks(store.clone(), Arc::clone(&core.is_stopping), Arc::clone(&core.overload));
+        let (is_stopping, overload) = (Arc::clone(&core.is_stopping), Arc::clone(&core.overload));
+        let checks = checks::checks(store.clone(), is_stopping, overload, core.ari.clone());
         Ok(Self {
             media,
             webhooks: Data::new(webhooks(parts, core, workers, recordings.clone())),

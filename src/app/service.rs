@@ -12,6 +12,7 @@ use actix_web::{App, HttpServer, web};
 use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::actors::asterisk::{AriState, ExpectedCalls};
 use crate::actors::business_keeper::{BusinessDesk, BusinessKeeper};
 use crate::actors::call_registry::CallRegistry;
 use crate::actors::call_status::{CallStatusActor, CallStatusSettings};
@@ -65,10 +66,16 @@ pub(super) struct Core {
     pub auth: RequestAuth,
     pub tokens: MediaTokens,
     pub seal: UuidSeal,
+    /// Calls whose audio an Asterisk is about to bring.
+    pub expected: ExpectedCalls,
+    /// How the steering of an Asterisk stands, where there is one.
+    pub ari: Option<AriState>,
     /// This service among the nodes of one database.
     pub node: Arc<str>,
     pub capacity: Capacity,
     pub carrier: Option<Arc<dyn Carrier>>,
+    /// Who places calls where the carrier can't.
+    pub pbx_carrier: Option<Arc<dyn Carrier>>,
     pub claim: ClaimCall,
     pub overload: Arc<Overload>,
     pub is_stopping: Arc<AtomicBool>,
@@ -109,8 +116,14 @@ impl Parts {
         status_writer: StatusWriter,
     ) -> anyhow::Result<(actix_web::dev::Server, Remote, carrier::Beside)> {
         let address = listener.local_addr().context("http.listen")?;
-        let core = self.core(status_writer)?;
+        let mut core = self.core(status_writer)?;
         let beside = Arbiter::new();
+        let pbx = self.pbx.as_ref();
+        let steered = asterisk::steer(&self.config, &core, pbx, &self.store, &self.telemetry, &beside.handle())?;
+        if let Some((ari, carrier)) = steered {
+            core.ari = Some(ari);
+            core.pbx_carrier = carrier.map(|carrier| Arc::new(carrier) as Arc<dyn Carrier>);
+        }
         let (workers, shelves) = self.start_workers(&core, &beside)?;
         let makings = self.makings(&core, &workers);
         let pbx_door = asterisk::door(&core, makings.clone())?;
@@ -137,6 +150,7 @@ impl Parts {
             supervisor: workers.supervisor,
             store: self.store.clone(),
             node: core.node,
+            ari: core.ari,
             patience: core.patience,
         };
         Ok((server, remote, beside))
@@ -162,6 +176,9 @@ impl Parts {
             auth: RequestAuth::new(&secrets, public_url, config.twilio.validate_signatures),
             tokens: secrets.iter().skip(1).fold(tokens, |tokens, earlier| tokens.accepting(earlier)),
             seal: asterisk::seal(&self.admin),
+            expected: ExpectedCalls::default(),
+            ari: None,
+            pbx_carrier: None,
             capacity: carrier::capacity(config, &businesses.businesses, &self.store, &node, patience),
             carrier: plans::carrier(config),
             claim: plans::claims(self.store.clone(), Arc::clone(&node)),
@@ -193,8 +210,8 @@ impl Parts {
         let supervisor =
             recordings::start(config, &places, businesses, &self.store, &core.node, telemetry, &beside.handle())?;
         bench.start_lease_keeper(&core.capacity, beside);
-        bench.start_sweeper(carrier, beside);
-        let dialler = bench.dialler(core.carrier.clone(), &core.capacity, &core.is_stopping, &core.overload);
+        bench.start_sweeper(carrier.or(core.pbx_carrier.as_ref()), beside);
+        let dialler = bench.dialler(core);
         bench.start_resolver(dialler.as_ref(), beside);
         bench.start_campaigns(dialler.as_ref(), &core.is_stopping, beside);
         Ok((Workers { recorder, supervisor, dialler }, playback::shelves(places)))

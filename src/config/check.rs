@@ -1,5 +1,6 @@
 //! Rules that one value alone can't break: ranges, and what settings demand of each other.
 
+mod asterisk;
 mod ranges;
 
 use std::net::IpAddr;
@@ -26,6 +27,7 @@ pub(super) fn check(config: &Config, indices: &[usize]) -> Vec<Finding> {
     findings.allowed_receivers();
     findings.recordings();
     findings.audiosocket();
+    findings.ari();
     findings.businesses(indices);
     findings.list
 }
@@ -247,28 +249,6 @@ impl Findings<'_> {
                 self.warning("recordings.s3_endpoint", problem, "give an https:// address");
             }
             _ => {}
-        }
-    }
-
-    /// Who may bring calls from a PBX.
-    fn audiosocket(&mut self) {
-        let own = &self.config.asterisk.audiosocket;
-        for text in own.allowed().filter(|text| !is_network(text)) {
-            let remedy = "give networks as in 10.0.0.0/8 and addresses, separated by commas";
-            self.error("asterisk.audiosocket.allow", format!("{text:?} is no network and no address"), remedy);
-        }
-        let advertised = own.advertise.trim();
-        let has_port = advertised
-            .rsplit_once(':')
-            .is_some_and(|(host, port)| !host.is_empty() && port.parse().is_ok_and(|port: u16| port > 0));
-        let is_plain = advertised.bytes().all(|byte| byte.is_ascii_graphic() && !b",()".contains(&byte));
-        if !(advertised.is_empty() || has_port && is_plain) {
-            let remedy = "give a host and a port as in trunkline.lan:8090, or leave it empty";
-            self.error("asterisk.audiosocket.advertise", format!("{advertised:?} is no host with a port"), remedy);
-        }
-        if own.enabled && !own.listen.ip().is_loopback() && own.allowed().any(|text| text.ends_with("/0")) {
-            let problem = "lets everybody who reaches the socket place calls";
-            self.warning("asterisk.audiosocket.allow", problem, "name the addresses of your PBX");
         }
     }
 

@@ -96,6 +96,7 @@ pub(in crate::config) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64,
     range("asterisk.audiosocket.bind_s", audiosocket.bind_s.into(), 5, 3_600);
     range("asterisk.audiosocket.max_connections", audiosocket.max_connections.into(), 1, 100_000);
     range("asterisk.audiosocket.connects_per_second", audiosocket.connects_per_second.get().into(), 1, 10_000);
+    range("asterisk.ari.answer_timeout_ms", asterisk.ari.answer_timeout_ms.into(), 500, 60_000);
     range("webhooks.timeout_ms", webhooks.timeout_ms.into(), 100, 60_000);
     range("webhooks.first_retry_ms", webhooks.first_retry_ms.into(), 100, 3_600_000);
     range("webhooks.longest_retry_ms", webhooks.longest_retry_ms.into(), 100, 86_400_000);
