@@ -37,6 +37,20 @@ pub enum Fault {
     MediaFaults,
 }
 
+impl Severity {
+    /// Every severity, the mildest first.
+    pub const ALL: [Self; 3] = [Self::Minor, Self::Major, Self::Fatal];
+
+    /// Its name, in lower case.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Minor => "minor",
+            Self::Major => "major",
+            Self::Fatal => "fatal",
+        }
+    }
+}
+
 impl Finding {
     /// How much it matters.
     pub const fn severity(&self) -> Severity {

@@ -48,6 +48,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Every verdict, the worst first.
+    pub const ALL: [Self; 5] = [Self::Critical, Self::Poor, Self::Fair, Self::Good, Self::Excellent];
+
     /// The verdict on a score of 0 to 100.
     pub const fn of(score: u8) -> Self {
         match score {
