@@ -134,7 +134,7 @@ fn happenings(record: &CallRecord) -> String {
                 number(event, "reaction_ms")
             ),
             "lost" => format!("lost: {}", event.ids.get("loss").and_then(Value::as_str).unwrap_or("not known why")),
-            "agent_reconnecting" => "connected again".to_owned(),
+            "agent_reconnecting" => "is being connected again".to_owned(),
             "owes_speech" => "did not say what it owed in time".to_owned(),
             _ => return None,
         };
