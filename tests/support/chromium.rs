@@ -139,7 +139,7 @@ impl Drop for Chromium {
 /// The port that the driver chose, as it says.
 fn port(driver: &mut Child) -> u16 {
     let said = BufReader::new(driver.stdout.take().unwrap());
-    let line = said.lines().map_while(Result::ok).find(|line| line.contains("on port "));
+    let line = said.lines().map_while(Result::ok).find(|line| line.contains("successfully on port "));
     let line = line.expect("the driver says where it listens");
     line.rsplit("on port ").next().unwrap().trim_end_matches('.').trim().parse().unwrap()
 }
