@@ -8,7 +8,7 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
 # No step takes this long, on two cores and from an empty target directory, unless it hangs.
-STEP_LIMIT=20m
+STEP_LIMIT=40m
 
 passed=0
 failed=0
