@@ -268,16 +268,8 @@ impl AriCall {
         if self.parts.is_stopping.load(Ordering::Relaxed) {
             return Err(NoCall::Refused(Refusal::Draining, "the service is stopping"));
         }
-        if self.parts.overload.is_on() {
-            return Err(NoCall::Refused(Refusal::Overloaded, "live calls are served late already"));
-        }
-        match self.parts.capacity.slot(business, CallDirection::Inbound).await {
-            Ok(slot) => {
-                self.parts.capacity.keep(self.call.clone(), slot);
-                Ok(())
-            }
-            Err(full) => Err(NoCall::Refused(full.refusal(), full.reason())),
-        }
+        let room = self.parts.capacity.find_room(&self.call, business, &self.parts.overload);
+        room.await.map_err(|(refusal, reason)| NoCall::Refused(refusal, reason))
     }
 
     async fn media_arrives(&mut self) -> Result<(), NoCall> {

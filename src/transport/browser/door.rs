@@ -88,7 +88,8 @@ impl BrowserDoor {
         };
         let reserved = admission.reserve(&self.registry, &self.claim).await;
         let reservation = reserved.map_err(|why| (why, "the service is stopping"))?;
-        if let Err((why, reason)) = self.find_room(&admission).await {
+        let room = self.capacity.find_room(&admission.call, &admission.business, &self.overload);
+        if let Err((why, reason)) = room.await {
             reservation.ended(Farewell::HangUp);
             let rejected = self.change(&admission, CallStatus::Rejected, CarrierSource::Refusal);
             metered::order(&self.status, ApplyStatus(StatusChange { reason: Some(reason.to_owned()), ..rejected }));
@@ -110,20 +111,6 @@ impl BrowserDoor {
         let is_allowed = |id: &BusinessId| guest.business.as_ref().is_none_or(|own| own == id);
         let found = found.map(|business| &business.id).filter(|id| is_allowed(id));
         found.cloned().ok_or((Refusal::UnknownNumber, "there is no such business"))
-    }
-
-    /// Keeps a slot for the call, if one is free and the live calls are not late already.
-    async fn find_room(&self, admission: &Admission) -> Result<(), Refused> {
-        if self.overload.is_on() {
-            return Err((Refusal::Overloaded, "live calls are served late already"));
-        }
-        match self.capacity.slot(&admission.business, admission.direction).await {
-            Ok(slot) => {
-                self.capacity.keep(admission.call.clone(), slot);
-                Ok(())
-            }
-            Err(full) => Err((full.refusal(), full.reason())),
-        }
     }
 
     fn change(&self, admission: &Admission, status: CallStatus, source: CarrierSource) -> StatusChange {
