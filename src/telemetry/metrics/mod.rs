@@ -133,7 +133,7 @@ impl Metrics {
                 thread::LATENESS_SECONDS,
             ),
             late_threads: r
-                .gauge("late_threads", "Threads whose ticks are too late for more calls; new ones are refused."),
+                .gauge("late_threads", "Threads that are too late, or too busy, for more calls; new ones are refused."),
             tasks_alive: r.gauge(
                 "tasks_alive",
                 "Tasks on the threads that carry calls, as tokio counts them: sessions with voice agents among them.",
