@@ -160,8 +160,8 @@ impl Store {
     /// What is to be done about a call; `None` if nothing was heard of it. Asking makes no work.
     pub fn recording_work_of(&self, call: &CallSid) -> Result<Option<WorkPlace>, StoreError> {
         self.ask(|conn| {
-            both!(conn, |c| table::table.find(call.as_str()).select(WorkRow::as_select()).first(c).optional())?
-                .map(WorkRow::into_place)
+            both!(&mut *conn, |c| table::table.find(call.as_str()).select(WorkRow::as_select()).first(c).optional())?
+                .map(|row: WorkRow| row.into_place(conn))
                 .transpose()
         })
     }
@@ -207,7 +207,7 @@ fn take(
     entry.row.lease_until = if job.is_some() { later(now, length) } else { 0 };
     entry.row.node = job.is_some().then(|| node.to_owned());
     entry.row.fence += i64::from(job.is_some());
-    entry.finish_if_done(conn, now)?;
+    entry.finish_if_done(conn, now, rules)?;
     entry.save(conn)?;
     Ok(job.map(|job| entry.lease(job, is_taken_over)))
 }

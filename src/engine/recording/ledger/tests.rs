@@ -19,6 +19,10 @@ fn re(n: u8) -> RecordingId {
     format!("RE{n:032x}").parse().unwrap()
 }
 
+fn own() -> RecordingId {
+    RecordingId::Own(format!("CA{:032x}", 1).parse().unwrap())
+}
+
 fn announced(n: u8) -> News {
     News::Recording(re(n), RecordingState::Announced)
 }
@@ -79,9 +83,74 @@ fn a_second_recording_waits_for_the_first_and_is_fetched_though_the_words_are_se
     assert_eq!(entry.take(T0 + 60 * S, false, &rules()), job(Step::Fetch, Some(re(1))));
     entry.answer(T0 + 60 * S, Answer::Done, &rules());
     entry.answer(T0 + 60 * S, Answer::Read(Words::Settled), &rules());
+    assert_eq!(entry.take(T0 + 60 * S, false, &rules()), job(Step::Summarise, None), "it waits for no recording");
+    entry.answer(T0 + 60 * S, Answer::Done, &rules());
     assert_eq!(entry.take(T0 + 60 * S, false, &rules()), job(Step::Fetch, Some(re(2))));
     entry.answer(T0 + 60 * S, Answer::Done, &rules());
-    assert_eq!(entry.step, Step::Summarise, "nobody pays for words that there are");
+    assert_eq!(entry.step, Step::Done, "nobody pays for words that there are");
+}
+
+#[test]
+fn a_recording_that_is_tried_again_holds_up_neither_the_words_of_another_nor_their_summary() {
+    let mut entry = with_recording();
+    let own = own();
+    entry.hear(T0, false, &News::Recording(own.clone(), RecordingState::Fetched));
+    assert_eq!(entry.take(T0, false, &rules()), job(Step::Fetch, Some(re(1))));
+    entry.answer(T0, fails(), &rules());
+    assert_eq!(entry.take(T0, false, &rules()), job(Step::Transcribe, Some(own)));
+    entry.answer(T0 + S, Answer::Read(Words::Settled), &rules());
+    assert_eq!(entry.take(T0 + S, false, &rules()), job(Step::Summarise, None));
+    entry.answer(T0 + 2 * S, Answer::Done, &rules());
+    assert!(entry.has_told_all(&rules()));
+    assert_eq!((entry.step, entry.next_at, entry.recordings[0].retry.tries), (Step::Fetch, T0 + 60 * S, 1));
+    assert_eq!(entry.take(T0 + 59 * S, false, &rules()), None);
+    assert_eq!(entry.take(T0 + 60 * S, false, &rules()), job(Step::Fetch, Some(re(1))), "nor is it forgotten");
+    entry.answer(T0 + 60 * S, fails(), &rules());
+    assert_eq!(entry.next_at, T0 + 180 * S, "with the pauses that it had");
+}
+
+#[test]
+fn a_summary_that_is_tried_again_holds_up_no_recording_and_keeps_its_tries() {
+    let mut entry = with_recording();
+    entry.take(T0, false, &rules());
+    entry.answer(T0, Answer::Done, &rules());
+    entry.answer(T0, Answer::Read(Words::Settled), &rules());
+    assert_eq!(entry.take(T0, false, &rules()), job(Step::Summarise, None));
+    entry.answer(T0, fails(), &rules());
+    assert_eq!((entry.step, entry.next_at), (Step::Summarise, T0 + 60 * S));
+    assert!(entry.hear(T0 + S, false, &announced(2)));
+    assert_eq!(entry.take(T0 + S, false, &rules()), job(Step::Fetch, Some(re(2))));
+    entry.answer(T0 + S, Answer::Done, &rules());
+    assert_eq!((entry.step, entry.next_at, entry.retry.tries), (Step::Summarise, T0 + 60 * S, 1));
+    assert!(!entry.has_told_all(&rules()));
+}
+
+#[test]
+fn what_comes_while_a_step_is_done_under_a_lease_that_ran_out_does_not_make_its_answer_another_steps() {
+    let mut entry = with_recording();
+    entry.take(T0, false, &rules());
+    assert!(entry.hear(T0 + 100 * S, false, &announced(2)));
+    entry.answer(T0 + 100 * S, Answer::Done, &rules());
+    assert_eq!(entry.recordings[0].state, RecordingState::Fetched);
+}
+
+#[test]
+fn a_recording_of_our_own_that_the_store_does_not_take_is_waited_for_and_then_given_up() {
+    let mut entry = Ledger::open(T0);
+    entry.hear(T0, false, &News::Over(T0));
+    entry.hear(T0, false, &News::Recording(own(), RecordingState::Started));
+    assert_eq!(entry.take(T0 + 599 * S, false, &rules()), None, "its words may come");
+    let mut patient = entry.clone();
+    assert_eq!(patient.take(T0 + 600 * S, false, &rules()), job(Step::Settle, None), "no carrier can be asked for it");
+    assert!(entry.hear(T0 + 599 * S, false, &News::Recording(own(), RecordingState::Unkept)));
+    assert_eq!(entry.take(T0 + 599 * S, false, &rules()), job(Step::Settle, None));
+    entry.answer(T0 + 599 * S, Answer::Read(Words::Failed), &rules());
+    assert_eq!(entry.step, Step::Done);
+    assert!(entry.hear(T0 + 700 * S, false, &News::Fetch) && entry.is_fetchable());
+    assert_eq!(entry.recordings[0].state, RecordingState::Started, "whoever has it is to bring it");
+    assert_eq!((entry.take(T0 + 700 * S, false, &rules()), entry.step), (None, Step::Done));
+    assert!(entry.hear(T0 + 701 * S, false, &News::Recording(own(), RecordingState::Fetched)));
+    assert_eq!(entry.take(T0 + 701 * S, false, &rules()), job(Step::Transcribe, Some(own())));
 }
 
 #[test]
@@ -123,7 +192,7 @@ fn a_host_that_is_left_alone_costs_no_try() {
         Answer::Failed(Setback { reason: String::new(), may_pass: true, counts: false, not_before }),
         &rules(),
     );
-    assert_eq!((entry.tries, entry.next_at), (0, T0 + 7 * S));
+    assert_eq!((entry.recordings[0].retry.tries, entry.next_at), (0, T0 + 7 * S));
     assert!(!entry.hear(T0, false, &News::Fetch), "it is announced already");
     assert_eq!(entry.next_at, T0, "but whoever wants it now has it now");
 }
@@ -170,13 +239,13 @@ fn a_recording_that_was_begun_is_asked_for_though_another_has_settled_the_words(
     let mut entry = with_recording();
     entry.hear(T0, false, &News::Recording(re(2), RecordingState::Started));
     for expected in [Step::Fetch, Step::Transcribe, Step::Summarise] {
-        assert!(!entry.has_told_all());
+        assert!(!entry.has_told_all(&rules()));
         assert_eq!(entry.take(T0, false, &rules()).unwrap().step, expected);
         let answer = if expected == Step::Transcribe { Answer::Read(Words::Settled) } else { Answer::Done };
         entry.answer(T0, answer, &rules());
     }
     assert_eq!((entry.step, entry.next_at), (Step::Wait, T0 + 600 * S));
-    assert!(entry.has_told_all(), "nobody waits for it to be told of the words");
+    assert!(entry.has_told_all(&rules()), "nobody waits for it to be told of the words");
     assert_eq!(entry.take(T0 + 599 * S, false, &rules()), None);
     assert_eq!(entry.take(T0 + 600 * S, false, &rules()), job(Step::Fetch, Some(re(2))));
     entry.answer(T0 + 600 * S, Answer::Done, &rules());
@@ -186,8 +255,7 @@ fn a_recording_that_was_begun_is_asked_for_though_another_has_settled_the_words(
 #[test]
 fn a_recording_of_our_own_that_failed_is_fetched_from_nowhere_whoever_wants_it() {
     let mut entry = Ledger::open(T0);
-    let own = RecordingId::Own(format!("CA{:032x}", 1).parse().unwrap());
-    entry.hear(T0, false, &News::Recording(own.clone(), RecordingState::Failed));
+    entry.hear(T0, false, &News::Recording(own(), RecordingState::Failed));
     entry.hear(T0, false, &News::Over(T0));
     assert!(!entry.hear(T0, false, &News::Fetch));
     assert!(!entry.is_fetchable());
@@ -271,8 +339,15 @@ fn any_deed() -> impl Strategy<Value = Deed> {
         RecordingState::Failed,
         RecordingState::Absent,
     ]);
+    let own_state = proptest::sample::select(vec![
+        RecordingState::Started,
+        RecordingState::Fetched,
+        RecordingState::Failed,
+        RecordingState::Unkept,
+    ]);
     prop_oneof![
         3 => (1u8..4, state).prop_map(|(n, state)| Deed::Hear(News::Recording(re(n), state))),
+        1 => own_state.prop_map(|state| Deed::Hear(News::Recording(own(), state))),
         1 => Just(Deed::Hear(News::Over(T0))),
         1 => Just(Deed::Hear(News::Fetch)),
         1 => Just(Deed::Hear(News::Transcribe)),
@@ -349,7 +424,8 @@ proptest! {
         let mut world = World::new();
         for deed in &deeds {
             world.do_it(deed);
-            prop_assert!(world.entry.tries <= rules().fetch.tries && world.entry.takeovers <= MOST_TAKEOVERS);
+            let mut tries = world.entry.recordings.iter().map(|known| known.retry.tries).chain([world.entry.retry.tries]);
+            prop_assert!(tries.all(|tries| tries < rules().fetch.tries) && world.entry.takeovers <= MOST_TAKEOVERS);
         }
         // From now on nobody dies, and everything goes well.
         world.do_it(&Deed::Hear(News::Over(T0)));
