@@ -43,6 +43,7 @@ on_both_databases! {
     words_that_there_are_are_not_made_again
     a_job_that_fails_waits_and_is_given_up_with_its_reason
     what_there_is_no_room_for_stays_due
+    a_step_that_nobody_survives_is_given_up_and_said_once
 }
 
 on_both_databases_alone! {
@@ -78,7 +79,7 @@ fn open(database: &Database, node: &str) -> Store {
 }
 
 fn take(store: &Store, node: &str, now: i64) -> Vec<Lease> {
-    store.take_recording_work(node, now, LEASE, ROOM, &rules()).unwrap()
+    store.take_recording_work(node, now, LEASE, ROOM, &rules()).unwrap().leases
 }
 
 fn finish(store: &Store, lease: &Lease, answer: &WorkAnswer, now: i64) -> Finished {
@@ -394,11 +395,28 @@ fn what_there_is_no_room_for_stays_due(database: Database) {
     let store = open(&database, "a");
     (1..=5).for_each(|n| assert_eq!(store.hear_of_recording(&announced(n), NOW), Ok(Some(Heard::New))));
     let room = Room { fetch: 2, ..Room::default() };
-    let taken = |room| store.take_recording_work("a", NOW, LEASE, room, &rules()).unwrap();
+    let taken = |room| store.take_recording_work("a", NOW, LEASE, room, &rules()).unwrap().leases;
     let first = taken(room);
     assert_eq!((first.len(), taken(Room::default()).len(), taken(room).len(), taken(room).len()), (2, 0, 2, 1));
     assert_eq!(store.recording_work_counts().unwrap(), [(Step::Fetch, 5)]);
     assert!(first.iter().all(|lease| !lease.is_taken_over));
+}
+
+fn a_step_that_nobody_survives_is_given_up_and_said_once(database: Database) {
+    let store = open(&database, "a");
+    store.hear_of_recording(&announced(1), NOW).unwrap();
+    let taken = |n: i64| {
+        store.take_recording_work("a", NOW + n * 31 * SECOND, LEASE, Room { settle: 0, ..ROOM }, &rules()).unwrap()
+    };
+    let begun = (0..=10).map(taken).filter(|taken| !taken.leases.is_empty() && taken.given_up.is_empty()).count();
+    assert_eq!(begun, 11, "whoever took it died");
+    let last = taken(11);
+    assert!(last.leases.is_empty(), "there is no room for what comes next: {last:?}");
+    let [given_up] = last.given_up.as_slice() else { panic!("{last:?}") };
+    assert_eq!((&given_up.call, given_up.step), (&call(1), Step::Fetch));
+    assert!(given_up.reason.contains("without an answer"), "{given_up:?}");
+    assert_eq!(store.recording(&re(1)).unwrap().unwrap().state, RecordingState::Failed);
+    assert_eq!(taken(12).given_up, []);
 }
 
 fn a_trigger_is_kept_while_the_database_is_away(database: Database) {

@@ -31,7 +31,7 @@ pub use list::RecordingFilter;
 pub use news::{Heard, RecordingReport};
 pub(super) use news::{hear_of_ends, hear_report};
 pub(super) use read::all_of;
-pub use work::{Lease, Room, WorkPlace};
+pub use work::{GivenUp, Lease, Room, Taken, WorkPlace};
 
 /// A recording of a call. Times are microseconds since 1970-01-01 UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
