@@ -15,8 +15,8 @@
 //! | somebody wants one that is unkept | it is [`RecordingState::Started`]; the node that has its file sees that with its next look, and tries again |
 //! | the time of one that is unkept is over | its file is deleted with the next look |
 //!
-//! Meanwhile the file stays where it is; and from the first try that failed the database knows that it may still come, so that its
-//! words are waited for.
+//! Meanwhile the file stays where it is; and the database knows that it is still to come ([`RecordingState::Started`]), so that its words
+//! are waited for: from its call's end where it is moved or waits for others, else from the first try that failed.
 //!
 //! Where the store is another place, its file gets a second name, which is moved; the first goes only when the database has been
 //! told. So whenever the process is killed, the next start finds the file, and does what was not done.
@@ -252,6 +252,13 @@ impl Handler<OwnRecordingDone> for OwnRecordings {
     fn handle(&mut self, OwnRecordingDone(done): OwnRecordingDone, ctx: &mut Metered<Self>) {
         if let (Some(instead), Some(_)) = (&self.parts.instead, &done.error) {
             crate::actors::metered::order(instead, RecordInstead(done.call.clone()));
+        }
+        // Where that may take longer than its words would be waited for otherwise.
+        if self.is_busy || self.parts.kept == KeptWhere::InTheStore {
+            let (parts, call) = (self.parts.clone(), done.call.clone());
+            let report = RecordingReport::new(RecordingId::Own(call.clone()), call, RecordingState::Started);
+            // What can't be told now is told with what comes of it.
+            ctx.spawn(async move { parts.tell(report).await }.into_actor(self).map(|_, _, _| ()));
         }
         self.waiting.push_back(done.into());
         self.next(ctx);

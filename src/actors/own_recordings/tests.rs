@@ -149,6 +149,44 @@ fn what_was_given_up_is_found_by_the_next_start_and_loses_its_file_when_its_time
     assert!(!path.exists());
 }
 
+#[actix_rt::test]
+async fn a_recording_that_is_long_on_its_way_is_known_to_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let (call, _path) = sound_in(folder.path());
+    let store = open(folder.path());
+    let recordings: Arc<dyn Fn() -> Rc<dyn RecordingStore> + Send + Sync> = Arc::new(|| Rc::new(Slow));
+    let parts = OwnRecordingParts { recordings, ..parts(folder.path(), &store) };
+    let own = OwnRecordings::start(parts, &actix_rt::Arbiter::current());
+    own.send(OwnRecordingDone(RecordingDone { call: call.clone(), error: None })).await.unwrap();
+    let state = || store.recording(&RecordingId::Own(call.clone())).unwrap().map(|told| told.state);
+    until(|| state() == Some(RecordingState::Started)).await;
+}
+
+/// A store that takes hours.
+struct Slow;
+
+impl RecordingStore for Slow {
+    fn put<'a>(&'a self, _: &'a str, _: &'a Path) -> LocalBoxFuture<'a, Result<(), KeepError>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn size<'a>(&'a self, _: &'a str) -> LocalBoxFuture<'a, Result<u64, KeepError>> {
+        unreachable!()
+    }
+
+    fn read<'a>(&'a self, _: &'a str, _: Range<u64>) -> LocalBoxFuture<'a, Result<SoundBytes, KeepError>> {
+        unreachable!()
+    }
+
+    fn copy_to<'a>(&'a self, _: &'a str, _: &'a Path) -> LocalBoxFuture<'a, Result<(), KeepError>> {
+        unreachable!()
+    }
+
+    fn delete<'a>(&'a self, _: &'a str) -> LocalBoxFuture<'a, Result<(), KeepError>> {
+        unreachable!()
+    }
+}
+
 struct Away;
 
 impl RecordingStore for Away {

@@ -77,7 +77,7 @@ impl Ledger {
             let Some(over_at) = self.over_at else { return Some(look_again) };
             let until = later(over_at, self.patience(rules));
             let settle = Planned { step: Step::Settle, recording: None, at: self.retry.at };
-            return Some(if now < until && !self.is_asked { Planned::wait(now, until) } else { settle });
+            return Some(if now < until { Planned::wait(now, until) } else { settle });
         }
         // One that is begun is fetched, though nobody waits for its words: should the carrier not tell, it is asked.
         let is_begun =

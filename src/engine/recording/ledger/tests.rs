@@ -299,6 +299,20 @@ fn somebody_who_asks_for_words_has_recordings_read_again_only_where_there_are_no
 }
 
 #[test]
+fn somebody_who_asks_for_words_too_early_does_not_have_the_recording_passed_over() {
+    let mut entry = Ledger::open(T0);
+    entry.hear(T0, false, &News::Recording(re(1), RecordingState::Started));
+    assert!(entry.hear(T0, false, &News::Transcribe), "while the call goes on");
+    entry.hear(T0 + S, false, &News::Over(T0 + S));
+    assert_eq!(entry.take(T0 + S, false, &rules()), None);
+    assert_eq!((entry.step, entry.next_at), (Step::Wait, T0 + 601 * S));
+    entry.hear(T0 + 3 * S, false, &announced(1));
+    assert_eq!(entry.take(T0 + 3 * S, false, &rules()), job(Step::Fetch, Some(re(1))));
+    entry.answer(T0 + 3 * S, Answer::Done, &rules());
+    assert_eq!(entry.take(T0 + 3 * S, false, &rules()), job(Step::Transcribe, Some(re(1))));
+}
+
+#[test]
 fn a_job_that_kills_whoever_takes_it_is_given_up() {
     let mut entry = with_recording();
     assert!(entry.take(T0, false, &rules()).is_some());
