@@ -99,7 +99,8 @@ async fn what_the_store_refuses_is_given_up_with_its_reason_and_comes_when_someb
     let (to, left) = (taken.clone(), Arc::clone(&refusals));
     let recordings: Arc<dyn Fn() -> Rc<dyn RecordingStore> + Send + Sync> =
         Arc::new(move || Rc::new(Taking(to.clone(), Arc::clone(&left))));
-    let parts = OwnRecordingParts { recordings, ..parts(folder.path(), &store) };
+    let telemetry = Telemetry::for_tests();
+    let parts = OwnRecordingParts { recordings, telemetry: telemetry.clone(), ..parts(folder.path(), &store) };
     // It is found as what an earlier process left.
     OwnRecordings::start(parts, &actix_rt::Arbiter::current());
     let state = || store.recording(&RecordingId::Own(call.clone())).unwrap().map(|told| told.state);
@@ -108,10 +109,19 @@ async fn what_the_store_refuses_is_given_up_with_its_reason_and_comes_when_someb
     let told = store.recording(&RecordingId::Own(call.clone())).unwrap().unwrap();
     assert!(told.error.as_ref().is_some_and(|error| error.contains("400 QuotaExceeded")), "{told:?}");
     assert!(path.exists() && !taken.exists());
+    let counts = |result: &str, times: u32| {
+        let line = format!("trunkline_own_recordings_total{{result=\"{result}\"}} {times}\n");
+        telemetry.render().contains(&line)
+    };
+    until(|| counts("unkept", 1)).await;
+    assert!(counts("delayed", 2), "{}", telemetry.render());
+    let said = telemetry.logged().into_iter().filter(|line| line.starts_with("ERRO recording given up")).count();
+    assert_eq!(said, 1, "{:#?}", telemetry.logged());
 
     store.want_recordings(&call, 1).unwrap();
     until(|| state() == Some(RecordingState::Fetched)).await;
     until(|| !path.exists()).await;
+    assert!(counts("unkept", 1) && counts("kept", 1) && counts("delayed", 3), "{}", telemetry.render());
     assert!(taken.exists());
     assert_eq!(store.recording(&RecordingId::Own(call.clone())).unwrap().unwrap().error, None);
 }
