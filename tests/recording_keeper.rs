@@ -197,11 +197,17 @@ fn what_is_old_is_gone_everywhere_and_what_is_young_stays(database: Database) {
         // Something is still to be done about this one.
         desk.has(&id(5), call(5), 200);
         desk.carrier.on_method("DELETE", &delete_path(&id(1)), [Answer::new(204, "")]);
+        // What a crash left of one on its way into the store.
+        let left = desk.folder().join("2026/11/left.moving");
+        std::fs::write(&left, "so").unwrap();
+        let long_ago = std::time::UNIX_EPOCH + Duration::from_micros((clock::wall_micros() - 72 * HOUR) as u64);
+        std::fs::File::options().write(true).open(&left).unwrap().set_modified(long_ago).unwrap();
         // Its owner has deleted this one, at the carrier and here: both answer that there is none.
         std::fs::remove_file(desk.folder().join(format!("2026/11/{}.wav", id(4)))).unwrap();
         let keepers = ["a", "b"].map(|node| desk.keep(node, Some(Duration::from_secs(168 * 3_600)), None));
         until("what is old is gone", || [&id(1), &own, &id(4)].iter().all(|id| desk.is_gone(id)));
         until("it is counted", || desk.counts("trunkline_recordings_kept") == 2.0);
+        until("what a crash left is gone", || !left.exists());
         assert!(!desk.has_file(&id(1)) && !desk.has_file(&own));
         for stays in [id(2), id(5)] {
             assert!(!desk.is_gone(&stays) && desk.has_file(&stays), "{stays}");

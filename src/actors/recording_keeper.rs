@@ -15,7 +15,7 @@ use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
@@ -38,6 +38,8 @@ const DUTY: &str = "keep_recordings";
 
 /// How old an upload is that nobody goes on with: no recording is longer on its way into the store.
 const UPLOAD_AFTER: Duration = Duration::from_secs(48 * 3_600);
+/// Between two looks for such uploads: they are few, and who may not look for them is told so once a day.
+const UPLOADS_EVERY: Duration = Duration::from_secs(24 * 3_600);
 
 /// Deletes partial files that were last written before a time (microseconds since 1970-01-01 UTC): how many they were.
 pub type SweepPartial = Arc<dyn Fn(i64) -> io::Result<usize> + Send + Sync>;
@@ -76,6 +78,8 @@ pub struct RecordingKeeper {
     parts: KeeperParts,
     places: Rc<RecordingPlaces>,
     is_at_it: bool,
+    /// When it looked for unended uploads.
+    uploads_at: Option<Instant>,
 }
 
 impl RecordingKeeper {
@@ -86,7 +90,10 @@ impl RecordingKeeper {
         arbiter: &ArbiterHandle,
     ) -> Addr<Self> {
         let meter = MailboxFigures::of::<Self>(&parts.telemetry);
-        Metered::create_in(arbiter, meter, |_| Self { parts, places: Rc::new(places()), is_at_it: false })
+        Metered::create_in(arbiter, meter, |_| {
+            let places = Rc::new(places());
+            Self { parts, places, is_at_it: false, uploads_at: None }
+        })
     }
 
     fn begin_round(&mut self, ctx: &mut Metered<Self>) {
@@ -94,8 +101,13 @@ impl RecordingKeeper {
             return; // the last one is not over
         }
         let (parts, places) = (self.parts.clone(), Rc::clone(&self.places));
+        let now = clock::now();
+        let sweeps_store = self.uploads_at.is_none_or(|at| now.duration_since(at) >= UPLOADS_EVERY);
+        if sweeps_store {
+            self.uploads_at = Some(now);
+        }
         let round = Round { parts, places, asks_duty: true, swept: Cell::default() };
-        let round = async move { round.run().await };
+        let round = async move { round.run(sweeps_store).await };
         ctx.spawn(round.into_actor(self).map(|(), this, _| this.is_at_it = false));
     }
 }
@@ -158,9 +170,11 @@ impl From<StoreError> for Stop {
 }
 
 impl Round {
-    async fn run(self) {
+    async fn run(self, sweeps_store: bool) {
         self.sweep_partial().await;
-        self.sweep_store().await;
+        if sweeps_store {
+            self.sweep_store().await;
+        }
         // Whatever ends it, the next one looks again.
         let (Ok(()) | Err(Stop)) = self.delete_what_is_over().await;
     }
