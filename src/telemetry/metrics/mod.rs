@@ -217,7 +217,7 @@ impl Metrics {
             own_recordings: r.by_word(
                 "own_recordings_total",
                 "result",
-                "Recordings that were made here, by what became of them: kept, empty, or delayed and tried again.",
+                "Recordings that were made here, by what became of them: kept, empty, delayed and tried again, or unkept.",
             ),
             playbacks_broken: r.counter(
                 "recording_playbacks_broken_total",
