@@ -22,6 +22,7 @@ use crate::engine::call::{AgentCounter, AgentLoss, Ask, ResponseOutcome, Speaker
 use crate::engine::ids::{CallSid, Digit, ResponseId};
 use crate::engine::prompt::Prompt;
 
+pub mod deepgram;
 mod inbox;
 pub mod local;
 pub mod openai_realtime;

@@ -42,7 +42,7 @@ mod server_event;
 mod session;
 mod settings;
 mod sound;
-mod tools;
+pub(super) mod tools;
 
 pub use connect::OpenAiSetupError;
 pub use settings::{AudioFormat, NoiseReduction, OpenAiSettings};
