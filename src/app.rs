@@ -6,11 +6,16 @@
 mod admin_token;
 mod agents;
 mod api;
+mod asterisk;
 mod carrier;
 mod checks;
 mod hooks;
 mod plans;
+mod playback;
+mod recording_places;
+mod recordings;
 mod stop;
+pub mod transcripts;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -31,23 +36,25 @@ use crate::actors::call_registry::CallRegistry;
 use crate::actors::call_status::{CallStatusActor, CallStatusSettings, observe_store};
 use crate::actors::lateness::{self, Overload};
 use crate::actors::prompts::Prompts;
+use crate::actors::recording_supervisor::RecordingDesk;
 use crate::config::Config;
-use crate::engine::audio::Hz8k;
 use crate::engine::wire::auth::RequestAuth;
 use crate::engine::wire::token::MediaTokens;
 use crate::http::api::Api;
+use crate::http::api::asterisk::AsteriskDesk;
 use crate::http::api::businesses::BusinessDoor;
 use crate::http::api::calls::place::DialDesk;
 use crate::http::api::campaigns::CampaignDesk;
 use crate::http::health::Checks;
 use crate::http::webhooks::Webhooks;
-use crate::providers::voice_agent::local;
 use crate::store::call_files::{CallFiles, CallFilesSettings};
 use crate::store::{self, Store, StoreSettings};
 use crate::telemetry::{Event, Telemetry};
 use crate::transport::twilio_stream::{self, StreamDoor};
 
 use admin_token::admin_token;
+pub use playback::recording_store;
+pub use recording_places::sweep_recordings;
 pub use stop::Hurry;
 use stop::{LAST_WORDS, Stop};
 
@@ -57,6 +64,7 @@ const PEER_GONE_AFTER: Duration = Duration::from_secs(15);
 /// The running service.
 pub struct Server {
     address: SocketAddr,
+    audiosocket: Option<SocketAddr>,
     store: Store,
     files: CallFiles,
     businesses: Businesses,
@@ -92,10 +100,14 @@ impl Server {
             .with_context(|| format!("data_dir {} can't be made", config.data_dir.display()))?;
         let listener = TcpListener::bind(config.http.listen)
             .with_context(|| format!("http.listen: can't listen on {}", config.http.listen))?;
+        let pbx = asterisk::listener(&config)?;
+        let audiosocket =
+            pbx.as_ref().map(TcpListener::local_addr).transpose().context("asterisk.audiosocket.listen")?;
         // Whatever the agent: its stand-in speaks when it fails, and then at once.
+        let of_rates = Arc::clone(&config);
         let clips = std::thread::Builder::new()
             .name("clips".to_owned())
-            .spawn(local::warm_up::<Hz8k>)
+            .spawn(move || asterisk::warm_up(&of_rates))
             .context("no thread for the recordings")?;
         let (store, status_writer) = store::open(store_settings(&config, &telemetry)).context("database")?;
         let files = open_files(&config, &telemetry)?;
@@ -106,6 +118,7 @@ impl Server {
             store: store.clone(),
             files: files.clone(),
             admin: admin.token,
+            pbx,
         };
         // Before the first call, and after the database, which takes as long to open.
         clips.join().map_err(|_| anyhow!("the recordings can't be decoded"))?;
@@ -120,6 +133,7 @@ impl Server {
         let admin_token_file = admin.file;
         Ok(Self {
             address: remote.address,
+            audiosocket,
             store,
             files,
             businesses,
@@ -131,6 +145,11 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it takes calls from a PBX, if it does.
+    pub fn audiosocket(&self) -> Option<SocketAddr> {
+        self.audiosocket
     }
 
     /// Whether it still serves; a fault of its own ends it.
@@ -185,6 +204,8 @@ struct Parts {
     store: Store,
     files: CallFiles,
     admin: SecretString,
+    /// The socket for calls from a PBX.
+    pbx: Option<TcpListener>,
 }
 
 impl Parts {
@@ -232,6 +253,47 @@ impl Parts {
 
         let node = plans::node_name();
         let capacity = carrier::capacity(config, &businesses, &self.store, &node, patience);
+        let beside = actix::Arbiter::new();
+        let bench =
+            carrier::Bench { config, store: &self.store, status: &status, registry: &registry, telemetry, node: &node };
+        let rest = plans::carrier(config);
+        let recorder = bench.start_recorder(rest.as_ref(), &businesses, &beside);
+        let places = recording_places::Recordings::new(config)?;
+        bench.start_recording_keeper(&places, &beside);
+        let kept = playback::kept_where(config, &places);
+        playback::keep_own_recordings(kept, config, &self.files, &self.store, &recorder, telemetry, &beside);
+        let supervisor =
+            recordings::start(config, &places, &businesses, &self.store, &node, telemetry, &beside.handle())?;
+        let shelves = playback::shelves(places);
+        let is_stopping = Arc::new(AtomicBool::new(false));
+        let overload = Arc::new(Overload::default());
+        let claim = plans::claims(self.store.clone(), Arc::clone(&node));
+        let makings = plans::Makings {
+            config: Arc::clone(config),
+            businesses: businesses.clone(),
+            prompts,
+            store: self.store.clone(),
+            files: self.files.clone(),
+            capacity: capacity.clone(),
+            recorder: Some(recorder.clone()),
+            carrier: rest.clone(),
+            can_transfer: true,
+            meter: plans::meter(telemetry),
+            telemetry: telemetry.clone(),
+        };
+        let seal = asterisk::seal(&self.admin);
+        let pbx_door = asterisk::door(asterisk::Hinges {
+            makings: makings.clone(),
+            agents: agents.clone(),
+            claim: Arc::clone(&claim),
+            seal: seal.clone(),
+            businesses: &businesses,
+            registry: &registry,
+            status: &status,
+            overload: &overload,
+            is_stopping: &is_stopping,
+            patience,
+        })?;
         let door = web::Data::new(StreamDoor {
             auth: auth.clone(),
             tokens: tokens.clone(),
@@ -241,31 +303,17 @@ impl Parts {
             max_message_bytes: config.media.max_message_bytes,
             registry: registry.clone(),
             status: status.clone(),
-            claim: plans::claims(self.store.clone(), Arc::clone(&node)),
+            claim,
             notes: plans::notes(self.store.clone(), patience),
-            plan: plans::plans(plans::Makings {
-                config: Arc::clone(config),
-                agents,
-                businesses: businesses.clone(),
-                prompts,
-                store: self.store.clone(),
-                files: self.files.clone(),
-                capacity: capacity.clone(),
-                telemetry: telemetry.clone(),
-            }),
+            plan: plans::plans(makings, agents),
             telemetry: telemetry.clone(),
         });
-        let beside = actix::Arbiter::new();
-        let bench =
-            carrier::Bench { config, store: &self.store, status: &status, registry: &registry, telemetry, node: &node };
         bench.start_lease_keeper(&capacity, &beside);
-        let rest = plans::carrier(config);
         bench.start_sweeper(rest.as_ref(), &beside);
-        let is_stopping = Arc::new(AtomicBool::new(false));
-        let overload = Arc::new(Overload::default());
         let dialler = bench.dialler(rest, &capacity, &is_stopping, &overload);
         bench.start_resolver(dialler.as_ref(), &beside);
         bench.start_campaigns(dialler.as_ref(), &is_stopping, &beside);
+        let recordings = RecordingDesk::new(self.store.clone(), Some(supervisor.clone()), telemetry.clone());
         let webhooks = web::Data::new(Webhooks {
             businesses: businesses.clone(),
             auth,
@@ -276,8 +324,10 @@ impl Parts {
             status_patience: patience + Duration::from_millis(50),
             registry: registry.clone(),
             status: status.clone(),
+            recorder,
             capacity: capacity.clone(),
             dialler: dialler.clone(),
+            recordings: recordings.clone(),
             is_stopping: Arc::clone(&is_stopping),
             overload: Arc::clone(&overload),
             store: self.store.clone(),
@@ -302,9 +352,22 @@ impl Parts {
         let campaign_desk = web::Data::new(CampaignDesk { settings: config.campaigns.clone() });
         let dial_desk =
             web::Data::new(DialDesk { dialler, businesses: businesses.clone(), on_machine: config.calls.on_machine });
+        let pbx = self.pbx.as_ref().map(TcpListener::try_clone).transpose().context("asterisk.audiosocket.listen")?;
+        let pbx = pbx.map(Arc::new);
+        let asterisk_desk = web::Data::new(AsteriskDesk {
+            settings: config.asterisk.audiosocket.clone(),
+            listen: pbx.as_deref().map(TcpListener::local_addr).transpose().context("asterisk.audiosocket.listen")?,
+            seal,
+            businesses: businesses.clone(),
+            capacity: capacity.clone(),
+            status: status.clone(),
+            overload: Arc::clone(&overload),
+            is_stopping: Arc::clone(&is_stopping),
+        });
         let checks =
             web::Data::new(Checks(checks::checks(self.store.clone(), Arc::clone(&is_stopping), Arc::clone(&overload))));
         let figures = web::Data::new(telemetry.clone());
+        let recordings = web::Data::new(recordings);
         let workers = match config.http.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             set => set,
@@ -313,6 +376,7 @@ impl Parts {
         // Called once on each thread that carries calls.
         let server = HttpServer::new(move || {
             lateness::watch(max_lateness, Arc::clone(&overload), &figures);
+            asterisk::listen(pbx.as_deref(), &pbx_door, &figures);
             App::new()
                 .wrap(from_fn(crate::http::close_to_strangers))
                 .app_data(door.clone())
@@ -320,11 +384,14 @@ impl Parts {
                 .app_data(checks.clone())
                 .app_data(figures.clone())
                 .app_data(api.clone())
+                .app_data(shelves())
                 .app_data(hooks.clone())
                 .app_data(business_door.clone())
                 .app_data(web::PayloadConfig::new(api.settings.max_body_bytes))
                 .app_data(dial_desk.clone())
                 .app_data(campaign_desk.clone())
+                .app_data(recordings.clone())
+                .app_data(asterisk_desk.clone())
                 .service(crate::http::only("GET", "/twilio/media").route(web::get().to(twilio_stream::accept)))
                 .configure(crate::http::routes)
         })
@@ -349,7 +416,8 @@ impl Parts {
         let backend = self.store.health().backend;
         telemetry.record(Event::ServiceStarted { listen: &address.to_string(), agent: usual_agent, database: backend });
         let remote = Remote { address, handle, registry, arbiter, is_stopping, businesses, hurry: Hurry::default() };
-        let beside = carrier::Beside { arbiter: beside, capacity, store: self.store.clone(), node, patience };
+        let beside =
+            carrier::Beside { arbiter: beside, capacity, supervisor, store: self.store.clone(), node, patience };
         Ok((server, remote, beside))
     }
 }
@@ -366,7 +434,11 @@ fn store_settings(config: &Config, telemetry: &Telemetry) -> StoreSettings {
 
 fn open_files(config: &Config, telemetry: &Telemetry) -> anyhow::Result<CallFiles> {
     let telemetry = telemetry.clone();
-    CallFiles::open(CallFilesSettings::under(&config.data_dir), move |failure| {
+    let settings = CallFilesSettings {
+        min_free_bytes: u64::from(config.recording.min_free_mb) * 1_000_000,
+        ..CallFilesSettings::under(&config.data_dir)
+    };
+    CallFiles::open(settings, move |failure| {
         let error = failure.error.to_string();
         telemetry.record(Event::CallFileFailed { call: failure.call, kind: failure.file.as_str(), error: &error });
     })

@@ -4,7 +4,7 @@
 //! record of each call and tells its operators what happened.
 //!
 //! ```text
-//!        phone (Twilio)                 carrier HTTP                operator
+//!     phone (Twilio, PBX)               carrier HTTP                operator
 //!           │ media                          │ webhooks                 │
 //!   ┌───────▼────────┐               ┌───────▼────────┐           ┌─────▼─────┐
 //!   │ transport      │               │ http           │           │ cli       │
@@ -23,7 +23,8 @@
 //! ```
 //!
 //! That is a call that comes in. [`actors`] lists everybody else: who keeps businesses and their prompts, counts calls, places
-//! them, runs campaigns, asks about calls whose end nobody told, and tells businesses what happened.
+//! them, runs campaigns, asks about calls whose end nobody told, has them recorded, sees to their recordings and words, and tells
+//! businesses what happened.
 //!
 //! Layers, bottom-up; each may import only what stands above it in this list:
 //!

@@ -17,6 +17,7 @@ use serde_json::json;
 use service::{CALLED, CALLER, Service, ms};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use trunkline::cli::demo::twilio::{CallIdentity, fresh_sid};
+use trunkline::engine::recording::RecordingPolicy;
 
 /// One test in this binary, so that nobody but the service allocates meanwhile.
 #[global_allocator]
@@ -33,7 +34,7 @@ const PIECES: usize = 8;
 #[tokio::test]
 async fn a_frame_each_way_costs_less_than_one_allocation_in_the_whole_service() {
     let service = Service::with(|config| {
-        config.recording.enabled = false;
+        config.recording.policy = RecordingPolicy::Off;
         config.journal.enabled = false;
         config.http.workers = 1;
     });

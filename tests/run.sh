@@ -55,7 +55,7 @@ main() {
 # What a test needs, the packages that bring it, and what is skipped without it.
 install_missing() {
     local need missing=()
-    for need in cc libpq postgres promtool valgrind venv; do
+    for need in cc libpq postgres promtool valgrind venv flite pocketsphinx; do
         have "$need" || read -r -a missing <<<"${missing[*]} $(packages_for "$need")"
     done
     if ((${#missing[@]})) && command -v apt-get >/dev/null && ((EUID == 0)); then
@@ -68,6 +68,7 @@ install_missing() {
     have postgres || skip "tests on PostgreSQL" "its server is missing (postgresql)"
     have promtool || skip "what promtool says of /metrics" "promtool is missing (prometheus)"
     have valgrind || skip "counting instructions" "valgrind is missing"
+    have flite && have pocketsphinx || skip "a recogniser that is a real one" "flite or pocketsphinx is missing"
     have venv || skip "Schemathesis, and checks against published schemas" "python3 -m venv is missing (python3-venv)"
 }
 
@@ -76,7 +77,8 @@ have() {
     cc) command -v cc >/dev/null ;;
     libpq) command -v pkg-config >/dev/null && pkg-config --exists libpq ;;
     postgres) command -v postgres >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null ;;
-    promtool | valgrind) command -v "$1" >/dev/null ;;
+    promtool | valgrind | flite) command -v "$1" >/dev/null ;;
+    pocketsphinx) command -v pocketsphinx_continuous >/dev/null ;;
     venv) python3 -c "import ensurepip, venv" >/dev/null 2>&1 ;;
     esac
 }
@@ -89,6 +91,8 @@ packages_for() {
     promtool) echo prometheus ;;
     valgrind) echo valgrind ;;
     venv) echo python3-venv ;;
+    flite) echo flite ;;
+    pocketsphinx) echo pocketsphinx pocketsphinx-en-us ;;
     esac
 }
 

@@ -54,6 +54,13 @@ fn linear_audio_is_followed_through_resampling() {
 }
 
 #[test]
+fn ten_calls_from_a_pbx_are_answered_whole() {
+    let words = ["--protocol", "audiosocket", "--calls", "10", "--ramp", "1", "--hold", "5"];
+    let (output, report) = storm(&[&words[..], &["--talk", "listen speak=600", "--vendor-answer", "1000"]].concat());
+    assert_good(&output, &report);
+}
+
+#[test]
 fn a_command_line_that_makes_no_sense_is_refused_by_name() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trunkline"));
     let output = command.args(["storm", "--vendor-burst", "fast"]).output().unwrap();

@@ -20,6 +20,8 @@ mod bad_input;
 mod connections;
 #[path = "webhooks/operations.rs"]
 mod operations;
+#[path = "webhooks/recording.rs"]
+mod recording;
 #[path = "webhooks/signatures.rs"]
 mod signatures;
 #[path = "webhooks/status.rs"]

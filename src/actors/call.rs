@@ -30,7 +30,7 @@ use actix::prelude::*;
 
 use crate::actors::metered::{Metered, MeteredActor};
 use crate::clock::CallClock;
-use crate::engine::audio::VadRate;
+use crate::engine::audio::CallRate;
 use crate::engine::call::{CallMachine, CallStats, Farewell, HangupCause, Input, Output, Speaker, journal};
 use crate::engine::ids::{Digit, Mark, ResponseId};
 use crate::engine::time::CallTime;
@@ -46,7 +46,7 @@ pub use plan::{CallPlan, FilesOfCall, MediaPort, Phrases, SoundSettings};
 use pulse::{Alarm, Pulse};
 
 /// A call, as its transport holds it: the caller's frames go down the line, all else into the mailbox.
-pub struct AnsweredCall<R: VadRate> {
+pub struct AnsweredCall<R: CallRate> {
     /// The actor.
     pub address: Addr<CallActor<R>>,
     /// The frames' way.
@@ -98,13 +98,13 @@ pub struct EndSeen;
 /// The session with the voice agent has something to tell.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct AgentSaid<R: VadRate> {
+pub struct AgentSaid<R: CallRate> {
     session: u32,
     event: AgentEvent<R>,
 }
 
 /// One call.
-pub struct CallActor<R: VadRate> {
+pub struct CallActor<R: CallRate> {
     plan: CallPlan<R>,
     clock: CallClock,
     machine: CallMachine,
@@ -132,7 +132,7 @@ pub struct CallActor<R: VadRate> {
     hang_up: Option<HangUpToken>,
 }
 
-impl<R: VadRate> CallActor<R> {
+impl<R: CallRate> CallActor<R> {
     /// Starts a call whose media stream was just authenticated, on this thread.
     pub fn answer(plan: CallPlan<R>) -> AnsweredCall<R> {
         let (line, ear) = line::line(Arc::clone(&plan.meter));
@@ -215,7 +215,7 @@ impl<R: VadRate> CallActor<R> {
     }
 }
 
-impl<R: VadRate> Actor for CallActor<R> {
+impl<R: CallRate> Actor for CallActor<R> {
     type Context = Metered<Self>;
 
     fn started(&mut self, ctx: &mut Metered<Self>) {
@@ -238,7 +238,7 @@ impl<R: VadRate> Actor for CallActor<R> {
     }
 }
 
-impl<R: VadRate> MeteredActor for CallActor<R> {
+impl<R: CallRate> MeteredActor for CallActor<R> {
     const KIND: &'static str = "call";
 
     /// A panic ends this call and no other: the caller gets an apology from the carrier.
@@ -248,7 +248,7 @@ impl<R: VadRate> MeteredActor for CallActor<R> {
     }
 }
 
-impl<R: VadRate> Handler<AgentSaid<R>> for CallActor<R> {
+impl<R: CallRate> Handler<AgentSaid<R>> for CallActor<R> {
     type Result = ();
 
     fn handle(&mut self, AgentSaid { session, event }: AgentSaid<R>, ctx: &mut Metered<Self>) {
@@ -258,7 +258,7 @@ impl<R: VadRate> Handler<AgentSaid<R>> for CallActor<R> {
     }
 }
 
-impl<R: VadRate> Handler<DtmfPressed> for CallActor<R> {
+impl<R: CallRate> Handler<DtmfPressed> for CallActor<R> {
     type Result = ();
 
     fn handle(&mut self, DtmfPressed(digit): DtmfPressed, ctx: &mut Metered<Self>) {
@@ -266,7 +266,7 @@ impl<R: VadRate> Handler<DtmfPressed> for CallActor<R> {
     }
 }
 
-impl<R: VadRate> Handler<MarkHeard> for CallActor<R> {
+impl<R: CallRate> Handler<MarkHeard> for CallActor<R> {
     type Result = ();
 
     fn handle(&mut self, MarkHeard(mark): MarkHeard, ctx: &mut Metered<Self>) {
@@ -274,7 +274,7 @@ impl<R: VadRate> Handler<MarkHeard> for CallActor<R> {
     }
 }
 
-impl<R: VadRate> Handler<MediaClosed> for CallActor<R> {
+impl<R: CallRate> Handler<MediaClosed> for CallActor<R> {
     type Result = ();
 
     /// The figures, and how the stream ended; that it did is said by the line's end, behind the frames that still wait in it.
@@ -286,7 +286,7 @@ impl<R: VadRate> Handler<MediaClosed> for CallActor<R> {
     }
 }
 
-impl<R: VadRate> Handler<HangUp> for CallActor<R> {
+impl<R: CallRate> Handler<HangUp> for CallActor<R> {
     type Result = ();
 
     fn handle(&mut self, HangUp(cause): HangUp, ctx: &mut Metered<Self>) {
@@ -299,7 +299,7 @@ impl<R: VadRate> Handler<HangUp> for CallActor<R> {
     }
 }
 
-impl<R: VadRate> Handler<EndSeen> for CallActor<R> {
+impl<R: CallRate> Handler<EndSeen> for CallActor<R> {
     type Result = ();
 
     /// The carrier knows that the call is over: nothing needs to be hung up.

@@ -9,8 +9,13 @@
 //! | [`dialler::resolver::Resolver`] | one | nothing: it asks the carrier about calls of which it is unknown whether they were placed |
 //! | [`campaign::Campaign`] | one per campaign that this node holds | the campaign's lease, and with it its run and its leads |
 //! | [`campaign::keeper::CampaignKeeper`] | one | nothing: it looks for campaigns that no node holds |
+//! | [`own_recordings::OwnRecordings`] | one | which recordings were made here and are not told to the database yet |
+//! | [`recording_starter::RecordingStarter`] | one | which calls this node has the carrier record |
 //! | [`sweeper::Sweeper`] | one | when the carrier was asked about calls that stay open |
+//! | [`recording_keeper::RecordingKeeper`] | one | when recordings are looked for whose time is over |
 //! | [`business_keeper::BusinessKeeper`] | one | the picture of the businesses from which calls are served, and its writer |
+//! | [`recording_supervisor::RecordingSupervisor`] | one | which steps of recordings' work this node does, and their leases |
+//! | [`transcription_worker::TranscriptionWorker`] | a few | a recogniser |
 //! | [`webhook_sender::WebhookSender`] | one | which outgoing webhooks this node is sending |
 //!
 //! All of them run in a [`metered`] context: it counts their mailboxes and catches their panics. [`lateness`] is no
@@ -25,6 +30,12 @@ pub mod capacity;
 pub mod dialler;
 pub mod lateness;
 pub mod metered;
+pub mod own_recordings;
 pub mod prompts;
+pub mod recording_keeper;
+pub mod recording_starter;
+pub mod recording_supervisor;
+pub mod shelf;
 pub mod sweeper;
+pub mod transcription_worker;
 pub mod webhook_sender;

@@ -8,7 +8,7 @@ use anyhow::Context;
 
 use crate::actors::business_keeper::Businesses;
 use crate::config::{self, AgentProvider, Config, LocalSpeech, OpenAiAudio};
-use crate::engine::audio::Hz8k;
+use crate::engine::audio::{Hz8k, Rate};
 use crate::engine::business::{Business, Directory, Profile};
 use crate::engine::ids::BusinessId;
 use crate::providers::voice_agent::VoiceAgent;
@@ -18,27 +18,17 @@ use crate::telemetry::{Event, Telemetry};
 
 /// The voice agents that calls can have.
 #[derive(Clone)]
-pub(super) struct Agents {
-    by_name: BTreeMap<&'static str, Arc<dyn VoiceAgent<Hz8k>>>,
-    usual: Arc<dyn VoiceAgent<Hz8k>>,
+pub(super) struct Agents<R: Rate> {
+    by_name: BTreeMap<&'static str, Arc<dyn VoiceAgent<R>>>,
+    usual: Arc<dyn VoiceAgent<R>>,
 }
 
-impl Agents {
+impl Agents<Hz8k> {
     /// Builds every agent that the configuration has what it needs for. What can be made ready without a call is made
     /// ready on this thread's event loop.
     pub(super) fn new(config: &Config, businesses: &Businesses, telemetry: &Telemetry) -> anyhow::Result<Self> {
         let speaker = LocalAgent::new(&local(config));
-        let receptionist: Arc<dyn VoiceAgent<Hz8k>> = Arc::new(speaker.clone());
-        let mut by_name = BTreeMap::from([(receptionist.name(), Arc::clone(&receptionist))]);
-        if config.openai.api_key.is_some() {
-            let agent = openai(config)?;
-            by_name.insert(agent.name(), agent);
-        }
-        let usual = match config.agent.provider {
-            AgentProvider::Local => receptionist,
-            AgentProvider::OpenAi => by_name.get("openai").cloned().context("OPENAI_API_KEY is not set")?,
-        };
-        let agents = Self { by_name, usual };
+        let agents = Self::speaking_with(&speaker, config)?;
         let watch = agents.clone().watch(speaker, businesses.clone(), telemetry.clone());
         actix_rt::spawn(watch);
         Ok(agents)
@@ -69,9 +59,30 @@ impl Agents {
             telemetry.record(Event::BusinessAgentMissing { business: &business.id, agent: name, instead: usual });
         }
     }
+}
+
+impl<R: Rate> Agents<R> {
+    /// The same agents for calls at another rate.
+    pub(super) fn at_rate(config: &Config) -> anyhow::Result<Self> {
+        Self::speaking_with(&LocalAgent::new(&local(config)), config)
+    }
+
+    fn speaking_with(speaker: &LocalAgent, config: &Config) -> anyhow::Result<Self> {
+        let receptionist: Arc<dyn VoiceAgent<R>> = Arc::new(speaker.clone());
+        let mut by_name = BTreeMap::from([(receptionist.name(), Arc::clone(&receptionist))]);
+        if config.openai.api_key.is_some() {
+            let agent = openai(config)?;
+            by_name.insert(agent.name(), agent);
+        }
+        let usual = match config.agent.provider {
+            AgentProvider::Local => receptionist,
+            AgentProvider::OpenAi => by_name.get("openai").cloned().context("OPENAI_API_KEY is not set")?,
+        };
+        Ok(Self { by_name, usual })
+    }
 
     /// The agent of a business: its own, if it has chosen one and that can be had; else the usual one.
-    pub(super) fn of(&self, business: &Business) -> Arc<dyn VoiceAgent<Hz8k>> {
+    pub(super) fn of(&self, business: &Business) -> Arc<dyn VoiceAgent<R>> {
         let own = business.profile.agent.as_deref().and_then(|name| self.by_name.get(name));
         Arc::clone(own.unwrap_or(&self.usual))
     }
@@ -106,7 +117,7 @@ fn local(config: &Config) -> LocalSettings {
     LocalSettings { speech, piper_model: Some(config.local.piper_model.clone()) }
 }
 
-fn openai(config: &Config) -> anyhow::Result<Arc<dyn VoiceAgent<Hz8k>>> {
+fn openai<R: Rate>(config: &Config) -> anyhow::Result<Arc<dyn VoiceAgent<R>>> {
     let (own, defaults) = (&config.openai, OpenAiSettings::default());
     let settings = OpenAiSettings {
         url: own.url.to_string(),
@@ -114,6 +125,8 @@ fn openai(config: &Config) -> anyhow::Result<Arc<dyn VoiceAgent<Hz8k>>> {
         api_key: own.api_key.clone().context("OPENAI_API_KEY is not set")?,
         voice: own.voice.clone(),
         audio: match own.audio {
+            // What is wider than the telephone's band stays so.
+            OpenAiAudio::Pcmu if R::HZ > Hz8k::HZ => AudioFormat::Pcm24,
             OpenAiAudio::Pcmu => AudioFormat::Pcmu,
             OpenAiAudio::Pcm24 => AudioFormat::Pcm24,
         },

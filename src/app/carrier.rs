@@ -16,12 +16,18 @@ use crate::actors::capacity::{BusinessLimits, CallLimits, Capacity, Sharing};
 use crate::actors::dialler::resolver::{Patience, Resolver};
 use crate::actors::dialler::{Dialler, DiallerSettings};
 use crate::actors::lateness::Overload;
+use crate::actors::metered;
+use crate::actors::recording_starter::{RecordingStarter, StarterParts};
+use crate::actors::recording_supervisor::{GiveBack, RecordingSupervisor};
 use crate::actors::sweeper::{GRACE, Sweeper, SweeperParts};
 use crate::config::{Config, DatabaseKind};
 use crate::engine::ids::BusinessId;
+use crate::engine::wire::twiml::callback_url;
 use crate::providers::carrier::Carrier;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
+
+use super::recording_places::Recordings;
 
 /// The limits of each business, as calls see them; where it has none of its own, those of the configuration.
 struct Limits {
@@ -77,17 +83,22 @@ pub(super) fn capacity(
 pub(super) struct Beside {
     pub arbiter: Arbiter,
     pub capacity: Capacity,
+    pub supervisor: Addr<RecordingSupervisor>,
     pub store: Store,
     pub node: Arc<str>,
     /// How long the database may take for either of the things that are given back.
     pub patience: Duration,
 }
 
+/// How long giving back what is being done about recordings may take; without that, other nodes wait for the leases' end.
+const GIVE_BACK_WITHIN: Duration = Duration::from_secs(2);
+
 impl Beside {
     /// Ends what goes on beside calls, and gives back what this node holds: the others need not wait until it runs out, which
     /// it does by itself where the database is away.
     pub(super) async fn end(self) {
-        let Self { arbiter, capacity, store, node, patience } = self;
+        let Self { arbiter, capacity, supervisor, store, node, patience } = self;
+        metered::ask(&supervisor, GiveBack, GIVE_BACK_WITHIN).await.ok();
         arbiter.stop();
         capacity.give_back().await;
         let released = actix_rt::task::spawn_blocking(move || store.release_campaigns_of(&node));
@@ -135,6 +146,27 @@ impl Bench<'_> {
         Some(Dialler::new(settings, self.store.clone(), capacity, status, self.telemetry.clone()))
     }
 
+    /// Starts having the carrier record calls, where that is asked for.
+    pub(super) fn start_recorder(
+        &self,
+        carrier: Option<&Arc<dyn Carrier>>,
+        businesses: &Businesses,
+        beside: &Arbiter,
+    ) -> Addr<RecordingStarter> {
+        let public_url = self.config.http.public_url.as_ref();
+        let status_url = |url: &str| callback_url(&format!("{}/twilio/recording", url.trim_end_matches('/')));
+        let parts = StarterParts {
+            carrier: carrier.cloned(),
+            status_url: public_url.map(|url| status_url(url.as_str())),
+            businesses: businesses.clone(),
+            policy: self.config.recording.policy,
+            store: self.store.clone(),
+            node: Arc::clone(self.node),
+            telemetry: self.telemetry.clone(),
+        };
+        RecordingStarter::start(parts, &beside.handle())
+    }
+
     /// Starts asking about calls that the carrier did not say it placed.
     pub(super) fn start_resolver(&self, dialler: Option<&Dialler>, beside: &Arbiter) {
         let Some(dialler) = dialler else { return };
@@ -161,6 +193,12 @@ impl Bench<'_> {
             is_stopping: Arc::clone(is_stopping),
         };
         CampaignKeeper::start(parts, &beside.handle());
+    }
+
+    /// Starts deleting recordings whose time is over.
+    pub(super) fn start_recording_keeper(&self, places: &Recordings, beside: &Arbiter) {
+        let (store, telemetry) = (self.store.clone(), self.telemetry.clone());
+        places.start_keeper(self.config, store, telemetry, Arc::clone(self.node), &beside.handle());
     }
 
     /// Starts looking after calls that stay open, if there is a carrier to ask.

@@ -4,15 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use actix::Addr;
+
 use crate::actors::business_keeper::Businesses;
 use crate::actors::call::{CallActor, CallPlan, FilesOfCall, SoundSettings};
 use crate::actors::call_registry::Reservation;
 use crate::actors::capacity::Capacity;
-use crate::actors::metered::MailboxFigures;
+use crate::actors::metered::{MailboxFigures, Meter, order};
 use crate::actors::prompts::Prompts;
+use crate::actors::recording_starter::{CallAnswered, RecordingStarter};
 use crate::clock;
 use crate::config::Config;
-use crate::engine::audio::Hz8k;
+use crate::engine::audio::{CallRate, Hz8k};
 use crate::engine::business::Business;
 use crate::engine::ids::{AccountSid, CallSid};
 use crate::engine::prompt::{CallContext, Channel};
@@ -21,39 +24,68 @@ use crate::providers::voice_agent::{AgentBrief, local};
 use crate::store::Store;
 use crate::store::call_files::CallFiles;
 use crate::telemetry::{Event, Telemetry};
-use crate::transport::twilio_stream::{Admission, Claim, ClaimCall, FindNotes, MakePlan};
+use crate::transport::admission::{Admission, Claim, ClaimCall, MakePlan};
+use crate::transport::twilio_stream::FindNotes;
 
 use super::agents::Agents;
 
 /// What plans are made of.
+#[derive(Clone)]
 pub(super) struct Makings {
     pub config: Arc<Config>,
-    pub agents: Agents,
     pub businesses: Businesses,
     pub prompts: Prompts,
     pub store: Store,
     pub files: CallFiles,
     pub capacity: Capacity,
+    /// Who has the carrier record a call; `None` where no carrier can.
+    pub recorder: Option<Addr<RecordingStarter>>,
+    /// Who ends a call if closing its media stream does not; `None`: closing always does.
+    pub carrier: Option<Arc<dyn Carrier>>,
+    /// Whether a call can be handed over to another number.
+    pub can_transfer: bool,
+    /// Of all calls.
+    pub meter: Arc<dyn Meter>,
     pub telemetry: Telemetry,
 }
 
+/// The figures of the mailboxes of calls at any rate.
+pub(super) fn meter(telemetry: &Telemetry) -> Arc<dyn Meter> {
+    MailboxFigures::of::<CallActor<Hz8k>>(telemetry)
+}
+
 /// Makes the plan of each call that is admitted.
-pub(super) fn plans(makings: Makings) -> MakePlan {
-    let Makings { config, agents, businesses, prompts, store, files, capacity, telemetry } = makings;
-    let carrier = carrier(&config);
-    let meter = MailboxFigures::of::<CallActor<Hz8k>>(&telemetry);
+pub(super) fn plans<R: CallRate>(makings: Makings, agents: Agents<R>) -> MakePlan<R> {
+    let Makings {
+        config,
+        businesses,
+        prompts,
+        store,
+        files,
+        capacity,
+        recorder,
+        carrier,
+        can_transfer,
+        meter,
+        telemetry,
+    } = makings;
     Arc::new(move |admission: Admission, reservation: Reservation, media| {
         // One that was deleted since the call came in, or that this node does not see yet, still answers: under its id
         // and without words of its own.
         let business = businesses.now().get(&admission.business).cloned();
         let business = business.unwrap_or_else(|| Arc::new(Business::nameless(&admission.business)));
+        let policy = business.profile.recording.unwrap_or(config.recording.policy);
+        if let Some(recorder) = &recorder {
+            let answered = CallAnswered { call: admission.call.clone(), business: Some(admission.business.clone()) };
+            order(recorder, answered);
+        }
         let record = store.turn_writer(admission.call.clone()).inspect_err(|error| {
             telemetry.record(Event::StatusNotStored { error: &error.to_string() });
         });
         CallPlan {
             call: admission.call.clone(),
             business: admission.business.clone(),
-            settings: config.call_settings(business.profile.transfer_to.clone()),
+            settings: config.call_settings(business.profile.transfer_to.clone().filter(|_| can_transfer)),
             audio: SoundSettings {
                 vad: config.vad.clone(),
                 endpoint: config.endpoint.clone(),
@@ -61,13 +93,13 @@ pub(super) fn plans(makings: Makings) -> MakePlan {
             },
             idle_timeout: Duration::from_millis(config.media.idle_timeout_ms.into()),
             agent: agents.of(&business),
-            brief: brief(&admission, &business, &prompts),
-            phrases: Arc::new(local::phrase::<Hz8k>),
+            brief: brief(&admission, &business, &prompts, can_transfer),
+            phrases: Arc::new(local::phrase::<R>),
             media,
             record: record.ok(),
             files: FilesOfCall {
                 all: files.clone(),
-                recording: config.recording.enabled.then(|| files.recording(&admission.call)),
+                recording: policy.records_here().then(|| files.recording(&admission.call)),
                 journal: config.journal.enabled.then(|| files.journal(&admission.call)),
             },
             reservation: Some(reservation),
@@ -80,7 +112,7 @@ pub(super) fn plans(makings: Makings) -> MakePlan {
 }
 
 /// What the agent is told. The one place where the prompt of a call is made.
-fn brief(admission: &Admission, business: &Business, prompts: &Prompts) -> AgentBrief {
+fn brief(admission: &Admission, business: &Business, prompts: &Prompts, can_transfer: bool) -> AgentBrief {
     let call = CallContext {
         from: admission.from.clone(),
         to: admission.to.clone(),
@@ -94,7 +126,7 @@ fn brief(admission: &Admission, business: &Business, prompts: &Prompts) -> Agent
         greeting: profile.greeting.clone(),
         language: profile.language.clone(),
         voice: profile.voice.clone(),
-        may_transfer: profile.transfer_to.is_some(),
+        may_transfer: can_transfer && profile.transfer_to.is_some(),
         history: Vec::new(),
     }
 }

@@ -9,8 +9,10 @@ use crate::config::{Config, ConfigSources, Environment, Finding, Override};
 
 pub mod config_check;
 pub mod demo;
+pub mod dialplan;
 pub mod doctor;
 pub mod out;
+pub mod recordings;
 pub mod report;
 pub mod serve;
 pub mod storm;
@@ -77,7 +79,7 @@ pub enum Command {
     Demo(DemoArgs),
     /// Make many calls at once and measure what they hear and cost
     #[command(
-        long_about = "Makes many calls at once, as Twilio would bring them, and measures what the callers heard and what the \
+        long_about = "Makes many calls at once, as Twilio or Asterisk would bring them, and measures what the callers heard and what the \
                       service cost: greeting, response, barge-in, gaps, lost audio, processor and memory for each call. \
                       With --spawn it starts the service and a fake voice agent itself; without, it storms what runs \
                       at --url.",
@@ -86,6 +88,8 @@ pub enum Command {
                                100 calls to a service of its own, on this machine\n  \
                            trunkline storm --spawn --floor --calls 50,400 --json\n      \
                                memory for each call, and the same for a bare pass-through\n  \
+                           trunkline storm --spawn --protocol audiosocket --calls 100\n      \
+                               100 calls as Asterisk brings them\n  \
                            trunkline storm --url http://10.0.0.7:8080 --token … --account AC… --calls 20\n      \
                                20 calls to a service that runs\n  \
                            trunkline storm --calls 0 --vendor-listen 127.0.0.1:9000\n      \
@@ -107,6 +111,21 @@ pub enum Command {
                            Exit code: 0 if all is well, 1 if something is wrong, 2 if the configuration can't be used."
     )]
     Doctor(DoctorArgs),
+    /// Look after the recordings of calls
+    #[command(subcommand)]
+    Recordings(recordings::RecordingsCommand),
+    /// Print what an Asterisk's dialplan needs
+    #[command(
+        long_about = "Prints what the dialplan of an Asterisk PBX needs so that its calls come to this service over \
+                      AudioSocket, for the current configuration. docs/asterisk.md tells the rest.",
+        after_long_help = "Examples:\n  \
+                           trunkline dialplan >> /etc/asterisk/extensions.conf\n      \
+                               let the PBX know; then `asterisk -rx 'dialplan reload'`\n  \
+                           trunkline dialplan --config my.toml\n      \
+                               with settings of your own\n\n\
+                           Exit code: 0, or 2 if the configuration can't be used."
+    )]
+    Dialplan(DialplanArgs),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -171,6 +190,14 @@ pub struct DoctorArgs {
     pub fix: bool,
 }
 
+/// Options of `dialplan`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DialplanArgs {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
 /// Options of `config check`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ConfigCheckArgs {
@@ -192,6 +219,8 @@ pub fn run() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Storm(args) => storm::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Recordings(command) => recordings::run(&command),
+        Command::Dialplan(args) => dialplan::run(&args),
         Command::Config(ConfigCommand::Check(args)) => config_check::run(&args),
     }
 }
@@ -250,7 +279,7 @@ mod tests {
         }
         let mut found = Vec::new();
         commands(&Cli::command(), &mut found);
-        assert_eq!(found.len(), 5);
+        assert_eq!(found.len(), 10);
         for mut command in found {
             let help = command.render_long_help().to_string();
             assert!(help.contains("Examples:") && help.contains("Exit code:"), "{help}");

@@ -31,6 +31,9 @@ pub fn run(args: ServeArgs) -> ExitCode {
     };
     let tell = |server: &Server| {
         let (store, businesses) = (server.store().health(), server.businesses().now());
+        if let Some(pbx) = server.audiosocket() {
+            out.line(format_args!("Trunkline takes calls from Asterisk at {pbx}"));
+        }
         summary.tell(&mut out, server.address(), &store, server.admin_token_file(), &businesses);
     };
     let fault = match serve(server, tell) {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::engine::business::{self, CallLimits, CalledNumber, Profile, PromptTexts, TimeZone};
 use crate::engine::ids::{BusinessId, PhoneNumber};
+use crate::engine::recording::RecordingPolicy;
 
 /// One `[[business]]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +51,9 @@ pub struct Business {
     /// How many of these may be calls that the service placed; 0 means the service's setting.
     #[serde(default)]
     pub max_outbound_calls: u32,
+    /// Who records its calls; `None` means the service's setting.
+    #[serde(default, with = "super::optional")]
+    pub recording: Option<RecordingPolicy>,
 }
 
 impl Business {
@@ -74,6 +78,7 @@ impl Business {
             time_zone: self.time_zone.clone(),
             transfer_to: self.transfer_to.clone(),
             webhook_url: None,
+            recording: self.recording,
         };
         business::Business { id: self.name.clone(), version: 0, profile }
     }

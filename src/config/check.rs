@@ -6,7 +6,8 @@ use secrecy::ExposeSecret;
 use url::{Host, Url};
 
 use super::finding::Finding;
-use super::{AgentProvider, Config, DatabaseKind, LocalSpeech, Source};
+use super::recordings::is_host_or_ending;
+use super::{AgentProvider, Config, DatabaseKind, LocalSpeech, RecordingsPlace, Source};
 
 /// Everything that is wrong with a configuration whose values are each of the right type. `indices` has the place in
 /// the file of each business.
@@ -19,6 +20,8 @@ pub(super) fn check(config: &Config, indices: &[usize]) -> Vec<Finding> {
     findings.services();
     findings.admin_token();
     findings.allowed_receivers();
+    findings.recordings();
+    findings.audiosocket();
     findings.businesses(indices);
     findings.list
 }
@@ -192,6 +195,79 @@ impl Findings<'_> {
         }
     }
 
+    /// A carrier that is to record must be known, and must know where to tell of it.
+    fn recording_carrier(&mut self) {
+        let (twilio, policy) = (&self.config.twilio, self.config.recording.policy);
+        let can_ask =
+            twilio.account_sid.is_some() && twilio.auth_token.is_some() && self.config.http.public_url.is_some();
+        if policy.asks_carrier() && !can_ask {
+            let problem =
+                format!("is {:?}, and no carrier can be asked: such calls are not recorded by it", policy.as_str());
+            let remedy = "set twilio.account_sid, TWILIO_AUTH_TOKEN and http.public_url, or choose \"own\" or \"off\"";
+            self.warning("recording.policy", problem, remedy);
+        }
+    }
+
+    /// Where recordings come from, and where they go.
+    fn recordings(&mut self) {
+        let recordings = &self.config.recordings;
+        for text in recordings.hosts().filter(|text| !is_host_or_ending(text)) {
+            let remedy = "give hosts as in api.twilio.com and ends of names as in *.twilio.com, separated by commas";
+            self.error("recordings.allowed_hosts", format!("{text:?} is neither a host nor the end of names"), remedy);
+        }
+        self.recording_carrier();
+        if !matches!(self.config.recordings_place(), RecordingsPlace::Bucket { .. }) {
+            return;
+        }
+        let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        if !is_name(&recordings.s3_region) {
+            self.error("recordings.s3_region", "is no name of a region", "give it as in \"eu-central-1\"");
+        }
+        for (path, is_missing, variable) in [
+            ("recordings.s3_access_key_id", recordings.s3_access_key_id.is_empty(), "AWS_ACCESS_KEY_ID"),
+            ("recordings.s3_secret_access_key", recordings.s3_secret_access_key.is_none(), "AWS_SECRET_ACCESS_KEY"),
+        ] {
+            if is_missing {
+                let remedy =
+                    format!("set the variable {variable} or {variable}_FILE, or recordings.store_url to a directory");
+                self.error(path, "is not set, and recordings.store_url is a bucket", remedy);
+            }
+        }
+        match &recordings.s3_endpoint {
+            Some(url) if !matches!(url.scheme(), "http" | "https") || url.host().is_none() => {
+                let remedy = "give it as in https://minio.example:9000, or leave it empty for AWS";
+                self.error("recordings.s3_endpoint", "is not the address of a web server", remedy);
+            }
+            Some(url) if url.scheme() == "http" && !is_loopback(url) => {
+                let problem = "is http://: what callers said travels where others can read it";
+                self.warning("recordings.s3_endpoint", problem, "give an https:// address");
+            }
+            _ => {}
+        }
+    }
+
+    /// Who may bring calls from a PBX.
+    fn audiosocket(&mut self) {
+        let own = &self.config.asterisk.audiosocket;
+        for text in own.allowed().filter(|text| !is_network(text)) {
+            let remedy = "give networks as in 10.0.0.0/8 and addresses, separated by commas";
+            self.error("asterisk.audiosocket.allow", format!("{text:?} is no network and no address"), remedy);
+        }
+        let advertised = own.advertise.trim();
+        let has_port = advertised
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse().is_ok_and(|port: u16| port > 0));
+        let is_plain = advertised.bytes().all(|byte| byte.is_ascii_graphic() && !b",()".contains(&byte));
+        if !(advertised.is_empty() || has_port && is_plain) {
+            let remedy = "give a host and a port as in trunkline.lan:8090, or leave it empty";
+            self.error("asterisk.audiosocket.advertise", format!("{advertised:?} is no host with a port"), remedy);
+        }
+        if own.enabled && !own.listen.ip().is_loopback() && own.allowed().any(|text| text.ends_with("/0")) {
+            let problem = "lets everybody who reaches the socket place calls";
+            self.warning("asterisk.audiosocket.allow", problem, "name the addresses of your PBX");
+        }
+    }
+
     fn safe_url(&mut self, path: &str, url: &Url, safe: &str, local: &str) {
         let is_safe = url.scheme() == safe || url.scheme() == local && is_loopback(url);
         if !is_safe || url.host().is_none() {
@@ -250,7 +326,12 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
         calls,
         campaigns,
         media,
+        asterisk,
         webhooks,
+        recordings,
+        recording,
+        transcription,
+        summary,
         ..
     } = config;
     let mut ranges: Vec<(&'static str, f64, f64, f64)> = vec![("http.workers", http.workers as f64, 0.0, 256.0)];
@@ -318,6 +399,11 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     range("media.max_message_bytes", media.max_message_bytes as f64, 4_096, 65_536);
     range("media.idle_timeout_ms", media.idle_timeout_ms.into(), 1_000, 600_000);
     range("media.max_lateness_ms", media.max_lateness_ms.into(), 0, 1_000);
+    let audiosocket = &asterisk.audiosocket;
+    range("asterisk.audiosocket.handshake_ms", audiosocket.handshake_ms.into(), 100, 30_000);
+    range("asterisk.audiosocket.bind_s", audiosocket.bind_s.into(), 5, 3_600);
+    range("asterisk.audiosocket.max_connections", audiosocket.max_connections.into(), 1, 100_000);
+    range("asterisk.audiosocket.connects_per_second", audiosocket.connects_per_second.get().into(), 1, 10_000);
     range("webhooks.timeout_ms", webhooks.timeout_ms.into(), 100, 60_000);
     range("webhooks.first_retry_ms", webhooks.first_retry_ms.into(), 100, 3_600_000);
     range("webhooks.longest_retry_ms", webhooks.longest_retry_ms.into(), 100, 86_400_000);
@@ -327,11 +413,36 @@ pub(super) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64, f64)> {
     range("webhooks.max_body_bytes", webhooks.max_body_bytes as f64, 4_096, 16_777_216);
     range("webhooks.secret_overlap_s", webhooks.secret_overlap_s.into(), 0, 2_592_000);
     range("webhooks.keep_s", webhooks.keep_s.into(), 3_600, 315_360_000);
+    range("transcription.workers", transcription.workers.into(), 1, 32);
+    range("transcription.at_once", transcription.at_once.into(), 1, 32);
+    range("transcription.max_piece_s", transcription.max_piece_s.into(), 10, 780);
+    range("transcription.timeout_s", transcription.timeout_s.into(), 1, 1_800);
+    range("summary.timeout_ms", summary.timeout_ms.into(), 1_000, 600_000);
+    range("recordings.answer_timeout_ms", recordings.answer_timeout_ms.into(), 100, 600_000);
+    range("recordings.fetch_timeout_s", recordings.fetch_timeout_s.into(), 1, 86_400);
+    range("recordings.max_bytes", recordings.max_bytes.into(), 65_536, 4_294_967_295);
+    range("recordings.host_failures", recordings.host_failures.into(), 1, 1_000);
+    range("recordings.host_pause_s", recordings.host_pause_s.into(), 1, 3_600);
+    range("recordings.keep_s", recordings.keep_s.into(), 0, 315_360_000);
+    range("recordings.quota_mb", recordings.quota_mb.into(), 0, 1_000_000_000);
+    range("recordings.sweep_every_s", recordings.sweep_every_s.into(), 1, 86_400);
+    range("recordings.downloads", recordings.downloads.into(), 1, 64);
+    range("recordings.tries", recordings.tries.into(), 1, 20);
+    range("recordings.first_retry_s", recordings.first_retry_s.into(), 1, 3_600);
+    range("recordings.longest_retry_s", recordings.longest_retry_s.into(), 1, 86_400);
+    range("recordings.await_s", recordings.await_s.into(), 0, 86_400);
+    range("recordings.lease_s", recordings.lease_s.into(), 6, 3_600);
+    range("recording.min_free_mb", recording.min_free_mb.into(), 0, 1_000_000);
     ranges
 }
 
 fn is_twilios(token: &str) -> bool {
     token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether it is an address, or an address and how many of its bits count.
+fn is_network(text: &str) -> bool {
+    is_network_or_host(text) && text.split('/').next().is_some_and(|address| address.parse::<IpAddr>().is_ok())
 }
 
 /// Whether it is an address, an address and how many of its bits count, or the name of a host.
@@ -347,7 +458,7 @@ fn is_network_or_host(text: &str) -> bool {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
         Some(Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),

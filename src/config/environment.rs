@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
+
+/// Where programs are looked for if the variable PATH does not say.
+const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Environment variables by name. Tests make their own; [`Environment::of_process`] is the real one.
 #[derive(Clone, Default)]
@@ -20,6 +24,15 @@ impl Environment {
     /// The value of a variable. One that is set to nothing counts as not set: container tools pass those on.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.trim().is_empty())
+    }
+
+    /// Whether a program is installed: where PATH finds it, or under its own path.
+    pub fn has_program(&self, program: &str) -> bool {
+        if program.contains('/') {
+            return Path::new(program).is_file();
+        }
+        let path = self.get("PATH").unwrap_or(USUAL_PATH);
+        std::env::split_paths(path).any(|folder| folder.join(program).is_file())
     }
 
     /// Every variable whose name begins with `prefix`, with the rest of its name.

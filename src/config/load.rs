@@ -8,13 +8,17 @@ use super::environment::Environment;
 use super::finding::{Finding, Severity, Source};
 use super::layers::{Layers, PREFIX};
 use super::secrets::{self, SECRETS};
-use super::{speech, typed};
+use super::{speech, transcription, typed};
 
 /// Names the file of settings, where the command line does not.
 const FILE_VARIABLE: &str = "TRUNKLINE_CONFIG";
 
 /// Settings with a well-known variable of their own, which may also be in a file that `…_FILE` names.
-const WELL_KNOWN: [(&str, &str); 2] = [("twilio.account_sid", "TWILIO_ACCOUNT_SID"), ("database.url", "DATABASE_URL")];
+const WELL_KNOWN: [(&str, &str); 3] = [
+    ("twilio.account_sid", "TWILIO_ACCOUNT_SID"),
+    ("database.url", "DATABASE_URL"),
+    ("recordings.s3_access_key_id", "AWS_ACCESS_KEY_ID"),
+];
 
 /// Where a configuration comes from, besides the shipped defaults.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +59,13 @@ impl Config {
         config.sources = layers.sources;
 
         let mut findings = layers.findings;
-        let judged = [check(&config, &indices), speech::check(&config, &indices, &sources.environment)].concat();
+        let environment = &sources.environment;
+        let judged = [
+            check(&config, &indices),
+            speech::check(&config, &indices, environment),
+            transcription::check(&config, environment),
+        ];
+        let judged = judged.concat();
         let unread: Vec<String> = findings.iter().map(|finding| finding.path.clone()).collect();
         findings.extend(judged.into_iter().filter(|finding| !unread.iter().any(|path| hides(path, finding))));
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));

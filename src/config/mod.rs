@@ -27,11 +27,13 @@ mod layers;
 mod load;
 mod nearest;
 mod optional;
+mod recordings;
 mod secrets;
 mod settings;
 mod speech;
 #[cfg(test)]
 mod tests;
+mod transcription;
 mod typed;
 
 pub use crate::engine::business::CalledNumber;
@@ -41,11 +43,14 @@ pub use environment::Environment;
 pub use explain::Explained;
 pub use finding::{Finding, Severity, Source};
 pub use load::{ConfigSources, Override};
+pub use recordings::{BadPlace, RecordingsPlace, RecordingsSettings};
 pub use settings::{
-    AgentProvider, AgentSettings, ApiSettings, CallsSettings, CampaignsSettings, DatabaseSettings, HttpSettings,
-    JournalSettings, LocalSettings, LocalSpeech, LogFormat, LogLevel, LogSettings, MediaSettings, NoiseReduction,
-    OpenAiAudio, OpenAiSettings, RecordingSettings, SpoolSettings, TwilioSettings, WebhookSettings,
+    AgentProvider, AgentSettings, ApiSettings, AsteriskSettings, AudioSocketSettings, CallsSettings, CampaignsSettings,
+    DatabaseSettings, HttpSettings, JournalSettings, LocalSettings, LocalSpeech, LogFormat, LogLevel, LogSettings,
+    MediaSettings, NoiseReduction, OnRecordingFailure, OpenAiAudio, OpenAiSettings, RecordingSettings, SpoolSettings,
+    TwilioSettings, WebhookSettings,
 };
+pub use transcription::{SummarySettings, TranscriptionProvider, TranscriptionSettings};
 
 /// The shipped defaults, which document every setting.
 pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
@@ -87,10 +92,18 @@ pub struct Config {
     pub campaigns: CampaignsSettings,
     /// The media socket.
     pub media: MediaSettings,
+    /// Calls from an Asterisk PBX.
+    pub asterisk: AsteriskSettings,
     /// What businesses are told of.
     pub webhooks: WebhookSettings,
     /// WAV files of calls.
     pub recording: RecordingSettings,
+    /// Who puts recordings into words.
+    pub transcription: TranscriptionSettings,
+    /// Who says in short what a call was about.
+    pub summary: SummarySettings,
+    /// How recordings are fetched, where they are kept, and for how long.
+    pub recordings: RecordingsSettings,
     /// Journals of calls.
     pub journal: JournalSettings,
     /// What the service says about itself.
@@ -119,6 +132,22 @@ impl Config {
     /// Where the database is: as set, else SQLite under `data_dir`.
     pub fn database_url(&self) -> DatabaseUrl {
         self.database.url.clone().unwrap_or_else(|| DatabaseUrl::sqlite(&self.data_dir.join("trunkline.db")))
+    }
+
+    /// Where recordings lie while they are put into words.
+    pub fn transcription_dir(&self) -> PathBuf {
+        self.data_dir.join("transcription")
+    }
+
+    /// Where recordings are kept: as set, else under `data_dir`.
+    pub fn recordings_place(&self) -> RecordingsPlace {
+        let usual = || RecordingsPlace::Directory(self.data_dir.join("recordings"));
+        self.recordings.store_url.clone().unwrap_or_else(usual)
+    }
+
+    /// Where recordings lie while they are fetched: on this machine, whatever they are kept in.
+    pub fn incoming_recordings_dir(&self) -> PathBuf {
+        self.data_dir.join("recordings").join("incoming")
     }
 
     /// Where records wait for the database.

@@ -47,7 +47,7 @@ mod tests {
             "http.public_url",
             "log.level",
             "vad.aggressiveness",
-            "recording.enabled",
+            "barge_in.enabled",
             "journal.enabled",
         ];
         for (given, meant) in [

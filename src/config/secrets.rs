@@ -22,7 +22,7 @@ pub(super) struct Secret {
 }
 
 /// Every secret.
-pub(super) const SECRETS: [Secret; 4] = [
+pub(super) const SECRETS: [Secret; 9] = [
     Secret {
         path: "twilio.auth_token",
         variable: "TWILIO_AUTH_TOKEN",
@@ -40,6 +40,36 @@ pub(super) const SECRETS: [Secret; 4] = [
         variable: "OPENAI_API_KEY",
         slot: |config| &mut config.openai.api_key,
         is_set: |config| config.openai.api_key.is_some(),
+    },
+    Secret {
+        path: "transcription.api_key",
+        variable: "TRANSCRIPTION_API_KEY",
+        slot: |config| &mut config.transcription.api_key,
+        is_set: |config| config.transcription.api_key.is_some(),
+    },
+    Secret {
+        path: "transcription.deepgram_api_key",
+        variable: "DEEPGRAM_API_KEY",
+        slot: |config| &mut config.transcription.deepgram_api_key,
+        is_set: |config| config.transcription.deepgram_api_key.is_some(),
+    },
+    Secret {
+        path: "summary.api_key",
+        variable: "SUMMARY_API_KEY",
+        slot: |config| &mut config.summary.api_key,
+        is_set: |config| config.summary.api_key.is_some(),
+    },
+    Secret {
+        path: "recordings.s3_secret_access_key",
+        variable: "AWS_SECRET_ACCESS_KEY",
+        slot: |config| &mut config.recordings.s3_secret_access_key,
+        is_set: |config| config.recordings.s3_secret_access_key.is_some(),
+    },
+    Secret {
+        path: "recordings.s3_session_token",
+        variable: "AWS_SESSION_TOKEN",
+        slot: |config| &mut config.recordings.s3_session_token,
+        is_set: |config| config.recordings.s3_session_token.is_some(),
     },
     Secret {
         path: "api.admin_token",

@@ -12,8 +12,9 @@ use url::Url;
 use super::database_url::DatabaseUrl;
 use super::optional;
 use crate::engine::call::TurnOwner;
-use crate::engine::ids::AccountSid;
+use crate::engine::ids::{AccountSid, BusinessId};
 use crate::engine::outbound::OnMachine;
+use crate::engine::recording::RecordingPolicy;
 
 /// `[http]`: the socket on which carriers and operators reach the service.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -236,6 +237,57 @@ pub struct MediaSettings {
     pub max_lateness_ms: u32,
 }
 
+/// `[asterisk]`: calls from an Asterisk PBX.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AsteriskSettings {
+    /// The TCP socket that carries their audio.
+    pub audiosocket: AudioSocketSettings,
+}
+
+/// `[asterisk.audiosocket]`: the TCP socket that carries the audio of Asterisk's calls.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AudioSocketSettings {
+    /// Whether it is there.
+    pub enabled: bool,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The host and port by which Asterisk reaches it; empty: as `listen` says.
+    pub advertise: String,
+    /// Who may bring calls with UUIDs of their own: networks and addresses, separated by commas.
+    pub allow: String,
+    /// Whose calls those are; `None` means the business that answers every number.
+    #[serde(with = "optional")]
+    pub business: Option<BusinessId>,
+    /// For a new connection to say its UUID.
+    pub handshake_ms: u32,
+    /// For how long a UUID that we issued can be used.
+    pub bind_s: u32,
+    /// Open at once.
+    pub max_connections: u32,
+    /// Opened from one address.
+    pub connects_per_second: NonZeroU32,
+}
+
+impl AudioSocketSettings {
+    /// Who may bring calls with UUIDs of their own, one by one.
+    pub fn allowed(&self) -> impl Iterator<Item = &str> {
+        self.allow.split(',').map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    /// The host and port for the dialplan, of a listener at this address.
+    pub fn reached_at(&self, listen: SocketAddr) -> String {
+        let advertised = self.advertise.trim();
+        if !advertised.is_empty() {
+            return advertised.to_owned();
+        }
+        match listen.ip() {
+            // Every address of this machine: that of the machine itself is one.
+            ip if ip.is_unspecified() => format!("127.0.0.1:{}", listen.port()),
+            _ => listen.to_string(),
+        }
+    }
+}
+
 /// `[webhooks]`: what businesses are told of.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WebhookSettings {
@@ -268,11 +320,25 @@ impl WebhookSettings {
     }
 }
 
-/// `[recording]`: WAV files of calls.
+/// `[recording]`: who records calls, and what its own recordings may cost.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RecordingSettings {
-    /// Whether calls are recorded.
-    pub enabled: bool,
+    /// Who records the calls of a business that does not say it for itself.
+    pub policy: RecordingPolicy,
+    /// No recording is begun while the disk has less room than this; 0: whatever it has.
+    pub min_free_mb: u32,
+    /// What a call whose own recording can't be begun or goes on no more does.
+    pub on_failure: OnRecordingFailure,
+}
+
+/// What a call does whose own recording fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnRecordingFailure {
+    /// It goes on without one.
+    Continue,
+    /// It goes on, and the carrier is asked to record what is left of it.
+    Carrier,
 }
 
 /// `[journal]`: journals of calls.

@@ -6,9 +6,6 @@ use super::environment::Environment;
 use super::finding::Finding;
 use super::{AgentProvider, Business, Config, LocalSpeech};
 
-/// Where programs are looked for if the variable PATH does not say.
-const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-
 /// What callers will not hear. `indices` has the place in the file of each business.
 pub(super) fn check(config: &Config, indices: &[usize], environment: &Environment) -> Vec<Finding> {
     let is_usual = config.agent.provider == AgentProvider::Local;
@@ -16,8 +13,7 @@ pub(super) fn check(config: &Config, indices: &[usize], environment: &Environmen
     if !is_usual && !config.business.iter().any(is_receptionist) {
         return Vec::new();
     }
-    let path = environment.get("PATH").unwrap_or(USUAL_PATH);
-    let is_installed = |program: &str| std::env::split_paths(path).any(|folder| folder.join(program).is_file());
+    let is_installed = |program: &str| environment.has_program(program);
     let mut findings = Vec::new();
     let mut warn = |at: &str, problem: String, remedy: &str| {
         findings.push(Finding::warning(at, config.source(at), problem, remedy));

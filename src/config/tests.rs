@@ -13,6 +13,7 @@ mod faults;
 mod layering;
 mod secret;
 mod shipped;
+mod transcription;
 
 /// A start of the service, as a test describes it.
 #[derive(Default)]

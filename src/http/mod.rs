@@ -43,6 +43,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(only("POST", "/twilio/amd").route(web::post().to(webhooks::amd)))
         .service(only("POST", "/twilio/stream-ended").route(web::post().to(webhooks::stream_ended)))
         .service(only("POST", "/twilio/dial-ended").route(web::post().to(webhooks::dial_ended)))
+        .service(only("POST", "/twilio/recording").route(web::post().to(webhooks::recording)))
         .service(only("POST", "/twilio/stream-status").route(web::post().to(webhooks::stream_status)))
         .service(by_get("/health", [web::get(), web::head()].map(|route| route.to(health::health))))
         .service(by_get("/ready", [web::get(), web::head()].map(|route| route.to(health::ready))))

@@ -6,6 +6,7 @@
 
 mod dial_ended;
 mod machine;
+mod recording;
 mod request;
 
 use std::sync::Arc;
@@ -23,6 +24,8 @@ use crate::actors::capacity::{Capacity, NoSlot};
 use crate::actors::dialler::{Dialler, JobInUrl};
 use crate::actors::lateness::Overload;
 use crate::actors::metered;
+use crate::actors::recording_starter::{CallAnswered, RecordingStarter};
+use crate::actors::recording_supervisor::RecordingDesk;
 use crate::clock;
 use crate::engine::business::Business;
 use crate::engine::call::Farewell;
@@ -40,6 +43,7 @@ use crate::telemetry::{Event, Refusal, Telemetry};
 
 use super::error::Refused;
 pub use dial_ended::dial_ended;
+pub use recording::recording;
 use request::Signed;
 
 /// What the webhooks need.
@@ -60,10 +64,14 @@ pub struct Webhooks {
     pub registry: Addr<CallRegistry>,
     /// Where status changes go.
     pub status: Addr<CallStatusActor>,
+    /// Who has calls recorded.
+    pub recorder: Addr<RecordingStarter>,
     /// How many calls may be alive.
     pub capacity: Capacity,
     /// Who places calls, if that is configured.
     pub dialler: Option<Dialler>,
+    /// Where recordings are told of.
+    pub recordings: RecordingDesk,
     /// Whether the service takes no new calls any more.
     pub is_stopping: Arc<AtomicBool>,
     /// Whether live calls are served late, so that no new ones are taken.
@@ -216,6 +224,11 @@ pub async fn status(
     // A leg that the call has dialled belongs to no job.
     if let Some(job) = signed.job().filter(|_| webhook.parent_call_sid.is_none()) {
         learn(&service, &job, &webhook.call_sid).await;
+    }
+    // A leg that the call has dialled is on the call's own recording.
+    if webhook.status == CallStatus::InProgress && webhook.parent_call_sid.is_none() {
+        let business = signed.job().map(|job| job.business);
+        metered::order(&service.recorder, CallAnswered { call: webhook.call_sid.clone(), business });
     }
     if webhook.status.is_final() {
         service.capacity.over(&webhook.call_sid);

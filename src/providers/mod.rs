@@ -2,8 +2,12 @@
 #![warn(missing_docs)]
 
 pub mod carrier;
+mod convert;
+mod https;
 pub mod recording_source;
 pub mod recording_store;
+pub mod summariser;
 pub mod transcriber;
+mod vendor_http;
 pub mod voice_agent;
 pub mod webhook_receiver;

@@ -9,7 +9,7 @@
 //! | message | what a caller left: mono WAV, complete or absent | `messages/<call_sid>-<n>.wav` |
 //! | journal | each input of the call machine, one line each | `journals/<call_sid>.txt` |
 //!
-//! A recording is a valid WAV at any time: if the process is killed, at most its last two and a half seconds are
+//! No recording is begun while the disk has less room than it must keep. A recording is a valid WAV at any time: if the process is killed, at most its last two and a half seconds are
 //! missing.
 //! Files have mode 0600, their directories 0700. A file that exists is never overwritten. A file that fails
 //! (full disk, missing directory) is given up: told once, its later frames counted as lost; the next call
@@ -26,9 +26,9 @@ use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -50,12 +50,14 @@ pub struct CallFilesSettings {
     ///
     /// A recorded call at 8 kHz makes 32 kB each second: 16 MiB bridge a stall of 8 s with 64 calls.
     pub queue_bytes: usize,
+    /// No recording is begun while the disk has less room than this: the database needs it more. 0: whatever it has.
+    pub min_free_bytes: u64,
 }
 
 impl CallFilesSettings {
-    /// Files under `data_dir`, with a queue of 16 MiB.
+    /// Files under `data_dir`, with a queue of 16 MiB, whatever room the disk has.
     pub fn under(data_dir: impl Into<PathBuf>) -> Self {
-        Self { data_dir: data_dir.into(), queue_bytes: 16 << 20 }
+        Self { data_dir: data_dir.into(), queue_bytes: 16 << 20, min_free_bytes: 0 }
     }
 }
 
@@ -89,6 +91,18 @@ impl CallFile {
     }
 }
 
+/// A recording to which nothing is added any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingDone {
+    /// Of which call.
+    pub call: CallSid,
+    /// Why it stops before its call does, or was not begun; `None` if it is whole.
+    pub error: Option<String>,
+}
+
+/// Who is told of recordings that are done.
+type OnRecording = Arc<OnceLock<Box<dyn Fn(RecordingDone) + Send + Sync>>>;
+
 /// Why a file can't be written.
 #[derive(Debug, Error)]
 pub enum FileError {
@@ -117,6 +131,7 @@ pub struct CallFiles {
     queue: Arc<Queue>,
     next_id: Arc<AtomicU64>,
     data_dir: Arc<Path>,
+    on_recording: OnRecording,
 }
 
 impl CallFiles {
@@ -130,16 +145,30 @@ impl CallFiles {
         for file in [CallFile::Recording, CallFile::Message, CallFile::Journal] {
             make_private_folder(&settings.data_dir.join(file.folder()))?;
         }
-        let writer = Writer::new(settings.data_dir.clone(), Box::new(on_failure), Box::new(writer::create_private));
+        let mut writer = Writer::new(settings.data_dir.clone(), Box::new(on_failure), Box::new(writer::create_private));
+        writer.min_free_bytes = settings.min_free_bytes;
         Self::with_writer(settings, writer)
     }
 
     fn with_writer(settings: CallFilesSettings, writer: Writer) -> io::Result<Self> {
         let (jobs, receiver) = mpsc::channel();
-        let backlog = Arc::clone(&writer.backlog);
+        let (backlog, on_recording) = (Arc::clone(&writer.backlog), Arc::clone(&writer.on_recording));
         let queue = Arc::new(Queue { jobs, backlog, limit_bytes: settings.queue_bytes });
         thread::Builder::new().name("call-files".into()).spawn(move || writer.run(&receiver))?;
-        Ok(Self { queue, next_id: Arc::default(), data_dir: settings.data_dir.into() })
+        Ok(Self { queue, next_id: Arc::default(), data_dir: settings.data_dir.into(), on_recording })
+    }
+
+    /// `tell` is called for each recording to which nothing is added any more, on the thread that writes: whole at the end
+    /// of its call, or broken as soon as that is known. Only the first who asks is told; recordings that were done before are
+    /// found in [`CallFiles::recordings_dir`].
+    pub fn on_recording(&self, tell: impl Fn(RecordingDone) + Send + Sync + 'static) {
+        // A second one would tell of the same thing.
+        self.on_recording.set(Box::new(tell)).ok();
+    }
+
+    /// Where recordings are made.
+    pub fn recordings_dir(&self) -> PathBuf {
+        self.data_dir.join(CallFile::Recording.folder())
     }
 
     /// Begins the recording of a call.

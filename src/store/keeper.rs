@@ -14,7 +14,9 @@ use super::error::{Fault, StoreError};
 use super::link::Link;
 use super::migrate::migrate;
 use super::record::Record;
-use super::schema::{call_ends, call_events, calls, media_claims, status_events, turns, webhook_deliveries};
+use super::schema::{
+    call_ends, call_events, calls, media_claims, recording_work, recordings, status_events, turns, webhook_deliveries,
+};
 use super::settings::StoreEvent;
 use super::shared::{Shared, Wake};
 use super::target::ConnectFault;
@@ -165,6 +167,8 @@ impl Keeper {
                 diesel::delete(call_ends::table.filter(call_ends::call_sid.eq(""))).execute(c)?;
                 diesel::delete(media_claims::table.filter(media_claims::call_sid.eq(""))).execute(c)?;
                 diesel::delete(webhook_deliveries::table.filter(webhook_deliveries::id.eq(""))).execute(c)?;
+                diesel::delete(recording_work::table.filter(recording_work::call_sid.eq(""))).execute(c)?;
+                diesel::delete(recordings::table.filter(recordings::id.eq(""))).execute(c)?;
             });
             Ok(())
         })

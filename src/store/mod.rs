@@ -38,6 +38,8 @@ pub mod nodes;
 mod outbound;
 mod reads;
 mod record;
+mod recording_starts;
+pub mod recordings;
 mod rows;
 mod schema;
 mod settings;
@@ -46,6 +48,7 @@ mod spool;
 mod status_writer;
 mod target;
 mod tokens;
+pub mod transcripts;
 mod worker;
 mod write;
 

@@ -128,6 +128,7 @@ struct IsFree {
 const LOCK: &str = "hashtextextended('trunkline node ' || $1, 0)";
 
 /// Holds the node's lock for as long as the connection lives. SQLite belongs to one node.
+#[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "SQLite has no such locks"))]
 fn hold_lock(conn: &mut Conn, node: &str) -> Result<(), Fault> {
     match conn {
         Conn::Sqlite(_) => {}
@@ -141,6 +142,7 @@ fn hold_lock(conn: &mut Conn, node: &str) -> Result<(), Fault> {
 }
 
 /// Whether the node's own connection lives, as far as the server knows.
+#[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "SQLite has no such locks"))]
 fn is_locked(conn: &mut Conn, node: &str) -> Result<bool, Fault> {
     match conn {
         Conn::Sqlite(_) => Ok(false),

@@ -13,6 +13,7 @@ use super::record::{CallEnd, CallEventRecord};
 use super::rows::{CallEndRow, CallEventRow, CallsRow, StatusEventRow, TurnRow};
 use super::schema::{call_ends, call_events, calls, status_events, turns};
 use super::shared::locked;
+use super::transcripts::{CallSummary, FinalTranscript, summary_of, transcript_of};
 
 /// Everything that is known of one call.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +24,10 @@ pub struct CallRecord {
     pub end: Option<CallEnd>,
     /// What was said, in order.
     pub turns: Vec<Turn>,
+    /// The words that are kept; `None` until they are settled.
+    pub transcript: Option<FinalTranscript>,
+    /// What was made of them; `None` while nobody has tried.
+    pub summary: Option<CallSummary>,
     /// What carriers said, by the time at which it happened.
     pub history: Vec<StatusChange>,
     /// The timeline, in order.
@@ -80,7 +85,8 @@ impl Store {
                     Some(end) => Some(end),
                     None => end_of(conn, call)?,
                 };
-                Ok(Some(CallRecord { row, end, turns, history, events }))
+                let (transcript, summary) = (transcript_of(conn, call)?, summary_of(conn, call)?);
+                Ok(Some(CallRecord { row, end, turns, transcript, summary, history, events }))
             })
         })
     }
@@ -135,7 +141,7 @@ fn end_of(conn: &mut Conn, call: &CallSid) -> Result<Option<CallEnd>, Fault> {
         .transpose()
 }
 
-fn turns_of(conn: &mut Conn, call: &CallSid) -> Result<Vec<Turn>, Fault> {
+pub(super) fn turns_of(conn: &mut Conn, call: &CallSid) -> Result<Vec<Turn>, Fault> {
     both!(conn, |c| turns::table
         .filter(turns::call_sid.eq(call.as_str()))
         .order(turns::number)

@@ -9,6 +9,8 @@ use crate::engine::call::{CallStats, Farewell, HangupCause, Turn};
 use crate::engine::ids::{CallSid, PhoneNumber};
 use crate::engine::status::StatusChange;
 
+use super::recordings::RecordingReport;
+
 /// How a call ended, told once by the call's own actor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallEnd {
@@ -57,6 +59,7 @@ pub(super) enum Record {
     Event { call: CallSid, seq: u32, event: CallEventRecord },
     End { call: CallSid, end: CallEnd },
     MediaClaim { claim: MediaClaim },
+    Recording { report: Box<RecordingReport>, at: i64 },
 }
 
 impl Record {
@@ -68,6 +71,7 @@ impl Record {
             Self::Event { .. } => "event",
             Self::End { .. } => "end",
             Self::MediaClaim { .. } => "media_claim",
+            Self::Recording { .. } => "recording",
         }
     }
 }

@@ -90,6 +90,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    recording_starts (call_sid) {
+        call_sid -> Text,
+        node -> Text,
+        claimed_at -> BigInt,
+    }
+}
+
+diesel::table! {
     businesses (id) {
         id -> Text,
         version -> BigInt,
@@ -108,6 +116,7 @@ diesel::table! {
         time_zone -> Text,
         transfer_to -> Nullable<Text>,
         webhook_url -> Nullable<Text>,
+        recording -> Nullable<Text>,
         seeded -> Bool,
         edited -> Bool,
         created_at -> BigInt,
@@ -263,3 +272,83 @@ diesel::table! {
         ended_at -> Nullable<BigInt>,
     }
 }
+
+diesel::table! {
+    recordings (id) {
+        id -> Text,
+        call_sid -> Text,
+        business -> Nullable<Text>,
+        made_by -> Text,
+        url -> Nullable<Text>,
+        state -> Text,
+        store_key -> Nullable<Text>,
+        content_type -> Nullable<Text>,
+        bytes -> Nullable<BigInt>,
+        sha256 -> Nullable<Text>,
+        length_ms -> Nullable<BigInt>,
+        channels -> Nullable<BigInt>,
+        error -> Nullable<Text>,
+        created_at -> BigInt,
+        fetched_at -> Nullable<BigInt>,
+        read_at -> Nullable<BigInt>,
+        deleted_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    recording_work (call_sid) {
+        call_sid -> Text,
+        business -> Nullable<Text>,
+        state -> Text,
+        recording -> Nullable<Text>,
+        tries -> BigInt,
+        takeovers -> BigInt,
+        next_at -> BigInt,
+        node -> Nullable<Text>,
+        fence -> BigInt,
+        lease_until -> BigInt,
+        is_asked -> Bool,
+        reason -> Nullable<Text>,
+        over_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        settled_at -> Nullable<BigInt>,
+        told_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    transcripts (call_sid) {
+        call_sid -> Text,
+        final_transcript -> Text,
+        transcript_source -> Text,
+        segments_json -> Text,
+        model -> Nullable<Text>,
+        decided_at -> BigInt,
+        reason -> Text,
+        transcribed_from -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    transcript_decisions (call_sid, seq) {
+        call_sid -> Text,
+        seq -> BigInt,
+        at -> BigInt,
+        decision -> Text,
+        reason -> Text,
+    }
+}
+
+diesel::table! {
+    call_summaries (call_sid) {
+        call_sid -> Text,
+        summary -> Nullable<Text>,
+        fields_json -> Nullable<Text>,
+        model -> Nullable<Text>,
+        state -> Text,
+        error -> Nullable<Text>,
+        at -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(recordings, recording_work);

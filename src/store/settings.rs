@@ -58,7 +58,7 @@ impl StoreSettings {
 pub enum StoreEvent<'a> {
     /// A record could not go to the database at once; it is on the disk.
     Spooled {
-        /// `status`, `turn`, `event`, `end`, `media_claim`.
+        /// `status`, `turn`, `event`, `end`, `media_claim`, `recording`.
         kind: &'static str,
     },
     /// So many records of the spool are in the database.

@@ -13,6 +13,7 @@ use super::db::{Conn, both};
 use super::deliveries::{completed, tell};
 use super::error::Fault;
 use super::record::{MediaClaim, Record};
+use super::recordings::{hear_of_ends, hear_report};
 use super::rows::{CallEndRow, CallEventRow, CallsRow, MediaClaimRow, StatusEventRow, TurnRow};
 use super::schema::{call_ends, call_events, calls, media_claims, status_events, turns};
 
@@ -51,13 +52,18 @@ macro_rules! insert_missing {
 pub(super) fn write_records(conn: &mut Conn, records: &[Record]) -> Result<(), Fault> {
     let (mut changes, mut turn_rows, mut event_rows) = (vec![], vec![], vec![]);
     let (mut end_rows, mut claim_rows) = (vec![], vec![]);
+    let (mut ends, mut reports) = (vec![], vec![]);
     for record in records {
         match record {
             Record::Status { change } => changes.push(change),
             Record::Turn { call, turn } => turn_rows.push(TurnRow::new(call, turn)),
             Record::Event { call, seq, event } => event_rows.push(CallEventRow::new(call, *seq, event)),
-            Record::End { call, end } => end_rows.push(CallEndRow::new(call, end)?),
+            Record::End { call, end } => {
+                end_rows.push(CallEndRow::new(call, end)?);
+                ends.push((call, end.ended_at));
+            }
             Record::MediaClaim { claim } => claim_rows.push(MediaClaimRow::from(claim)),
+            Record::Recording { report, at } => reports.push((report, at)),
         }
     }
     merge_statuses(conn, &changes)?;
@@ -65,7 +71,11 @@ pub(super) fn write_records(conn: &mut Conn, records: &[Record]) -> Result<(), F
     insert_missing!(conn, call_events::table, event_rows);
     insert_missing!(conn, call_ends::table, end_rows);
     insert_missing!(conn, media_claims::table, claim_rows);
-    Ok(())
+    // In the order of their call sids, as the calls' rows, so that nobody waits in a circle.
+    ends.sort();
+    reports.sort_by_key(|(report, _)| &report.call);
+    hear_of_ends(conn, &ends)?;
+    reports.iter().try_for_each(|(report, at)| hear_report(conn, report, **at).map(drop))
 }
 
 /// Folds changes into their calls' rows and keeps each as history. To be called in a transaction.

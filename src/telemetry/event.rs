@@ -1,9 +1,13 @@
 //! The one list of events. A good call logs two of them, `CallBegan` and `CallEnded`; the rest is counted.
 
+mod recordings;
+
 use std::time::Duration;
 
 use crate::engine::call::{AgentCounter, AgentLoss, CallStats, FrameDrop, HangupCause};
 use crate::engine::ids::{BusinessId, CallSid, CampaignId};
+
+pub use recordings::RecordingsEvent;
 
 /// Something worth knowing. No event carries a telephone number, a prompt or words of a conversation.
 #[derive(Clone, Copy, Debug)]
@@ -274,6 +278,37 @@ pub enum Event<'a> {
         /// `completed`, `busy`, `no-answer` …
         outcome: &'static str,
     },
+    /// A recording was deleted, at the carrier and here.
+    RecordingDeleted {
+        /// `age` or `quota`.
+        why: &'static str,
+    },
+    /// A recording whose time is over can't be deleted; it is tried again.
+    RecordingNotDeleted {
+        /// Of which call.
+        call: &'a CallSid,
+        /// `carrier` or `store`.
+        place: &'static str,
+        /// What was said there.
+        error: &'a str,
+    },
+    /// So many recordings lie in the store, and so many bytes.
+    RecordingsKept {
+        /// Recordings.
+        count: u64,
+        /// Bytes.
+        bytes: u64,
+    },
+    /// What a crash left of fetches was looked for, and this many files deleted.
+    PartialFilesSwept {
+        /// How many.
+        count: usize,
+    },
+    /// It can't be looked for, or not deleted.
+    PartialFilesNotSwept {
+        /// What the system said.
+        error: &'a str,
+    },
     /// How many calls are alive and may be.
     Capacity {
         /// Slots in use here, those kept for calls about to start included.
@@ -287,11 +322,38 @@ pub enum Event<'a> {
         /// Businesses that can have no further call now.
         businesses_full: u32,
     },
+    /// A recording was being played, and the store stopped giving it.
+    PlaybackBroken {
+        /// Of which call.
+        call: &'a CallSid,
+        /// What the store said.
+        error: &'a str,
+    },
+    /// A recording that was made here is done.
+    OwnRecording {
+        /// Of which call.
+        call: &'a CallSid,
+        /// `kept`, `empty` (there is no sound) or `delayed` (it is tried again).
+        result: &'static str,
+        /// Why it is delayed.
+        error: &'a str,
+    },
+    /// The carrier was asked to record a call.
+    RecordingAsked {
+        /// Which call.
+        call: &'a CallSid,
+        /// `started`, `over` (the call was) or `failed`.
+        result: &'static str,
+        /// What happened instead; empty if it was started.
+        error: &'a str,
+    },
     /// The carrier was asked about a call that stayed open for too long.
     CallSwept {
         /// `closed`, `open` (it goes on) or `unknown` (to the carrier).
         result: &'static str,
     },
+    /// Something was done about a recording, or the words of a call.
+    Recordings(RecordingsEvent<'a>),
 }
 
 /// Why a call was not taken.
@@ -309,6 +371,16 @@ pub enum Refusal {
     BadToken,
     /// A second media socket for a call that has one, or had one.
     SecondSocket,
+    /// An AudioSocket whose UUID we did not issue, or issued too long ago, from a peer that is not allowed to bring others.
+    UnknownUuid,
+    /// A connection to the AudioSocket that did not begin with a UUID.
+    NoUuid,
+    /// An AudioSocket with audio at a rate that no call can have.
+    MediaUnsupported,
+    /// As many AudioSockets are open as may be.
+    TooManySockets,
+    /// More AudioSockets were opened from one address than may be in that time.
+    TooManyConnects,
     /// The service is stopping.
     Draining,
     /// Live calls are served late already.

@@ -21,7 +21,7 @@ mod metrics;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Event, Refusal};
+pub use event::{Event, RecordingsEvent, Refusal};
 pub use log::{LogFormat, LogGuard, LogLevel};
 pub use metrics::{CONTENT_TYPE, MailboxMeter, ThreadMeter};
 

@@ -70,6 +70,11 @@ fn faults<'a>(call: &'a CallSid, error: &'a str) -> Vec<Event<'a>> {
         Event::PanicCaught { actor: "call", message: error },
         Event::CallFileFailed { call, kind: "recording", error },
         Event::CarrierFailed { call, error },
+        Event::RecordingNotDeleted { call, place: "carrier", error },
+        Event::PartialFilesNotSwept { error },
+        Event::RecordingAsked { call, result: "failed", error },
+        Event::PlaybackBroken { call, error },
+        Event::OwnRecording { call, result: "delayed", error },
     ]
 }
 
@@ -100,7 +105,7 @@ fn what_goes_wrong_is_said_once_and_counted_each_time() {
         faults(&call, "no").into_iter().skip(1).for_each(|fault| telemetry.record(fault));
     }
     let logged = telemetry.logged();
-    assert_eq!(logged.len(), 12, "all but the refusal while draining: {logged:#?}");
+    assert_eq!(logged.len(), 17, "all but the refusal while draining: {logged:#?}");
     assert!(logged.iter().all(|line| line.starts_with("WARN") || line.starts_with("ERRO")));
     assert_eq!(metric(&telemetry.render(), "trunkline_agent_losses_total{agent=\"openai\",loss=\"dropped\"}"), 100.0);
     assert_eq!(metric(&telemetry.render(), "trunkline_calls_refused_total{reason=\"draining\"}"), 100.0);

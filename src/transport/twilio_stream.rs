@@ -38,11 +38,13 @@ use crate::engine::wire::signature::Payload;
 use crate::telemetry::{Event, Refusal};
 
 use body::{FromCarrier, ToCarrier};
-pub use door::{Admission, Claim, ClaimCall, FindNotes, MakePlan, StreamDoor};
+pub use door::{FindNotes, StreamDoor};
 use outbox::{Outbox, StreamPort};
 
 /// The only WebSocket subprotocol that Twilio names.
 const SUBPROTOCOL: &str = "audio.twilio.com";
+/// [`FRAME_MS`], as stamps are counted.
+const FRAME_MS_I64: i64 = FRAME_MS as i64;
 /// How much of the caller is kept while the call is being admitted: 5 s.
 const EARLY_FRAMES: usize = 250;
 /// … and so many keys: more than anybody presses in that time.
@@ -99,6 +101,8 @@ pub struct TwilioStream {
     faults: u64,
     senseless: u64,
     refused_frames: u64,
+    /// How far the carrier's stream had come when its call began: milliseconds.
+    began_ms: i64,
 }
 
 enum State {
@@ -128,6 +132,7 @@ impl TwilioStream {
             faults: 0,
             senseless: 0,
             refused_frames: 0,
+            began_ms: 0,
         }
     }
 
@@ -206,7 +211,14 @@ impl TwilioStream {
 
     fn begin(&mut self, call: AnsweredCall<Hz8k>) {
         if let State::Admitting { early, keys } = &mut self.state {
-            call.line.begin_with(std::mem::take(early));
+            let mut early = std::mem::take(early);
+            // What came while the call was being admitted was spoken before it began.
+            self.began_ms =
+                early.last().and_then(|audio| audio.carrier_ms).map_or(0, |millis| millis.saturating_add(FRAME_MS_I64));
+            early.iter_mut().for_each(|audio| {
+                audio.carrier_ms = audio.carrier_ms.map(|millis| millis.saturating_sub(self.began_ms))
+            });
+            call.line.begin_with(early);
             for digit in keys.drain(..) {
                 call.address.do_send(DtmfPressed(digit));
             }
@@ -221,17 +233,19 @@ impl TwilioStream {
 
     // === what comes
 
-    fn hear(&mut self, payload: &[u8], mut carrier_ms: Option<u64>, ctx: &mut Ctx) {
+    fn hear(&mut self, payload: &[u8], stamp_ms: Option<u64>, ctx: &mut Ctx) {
         if matches!(self.state, State::Waiting) {
             return self.fault("media_before_start", ctx);
         }
+        let stamp_ms = stamp_ms.and_then(|millis| i64::try_from(millis).ok());
+        let mut carrier_ms = stamp_ms.map(|millis| millis.saturating_sub(self.began_ms));
         let (state, refused) = (&mut self.state, &mut self.refused_frames);
         for mulaw in payload.chunks(Hz8k::FRAME_SAMPLES) {
             let mut samples = [0; Hz8k::FRAME_SAMPLES];
             decode_ulaw(mulaw, &mut samples);
             self.framer.push(&samples[..mulaw.len()], |frame| {
                 let audio = CallerAudio { frame: *frame, carrier_ms };
-                carrier_ms = carrier_ms.map(|millis| millis.saturating_add(u64::from(FRAME_MS)));
+                carrier_ms = carrier_ms.map(|millis| millis.saturating_add(FRAME_MS_I64));
                 match state {
                     State::Live { call } => *refused += u64::from(!call.line.offer(audio)),
                     State::Admitting { early, .. } if early.len() < EARLY_FRAMES => early.push(audio),

@@ -26,7 +26,7 @@ pub fn configured(program: Program, data_dir: &Path, database_url: &str) -> Prog
         .env("TRUNKLINE__HTTP__LISTEN", "127.0.0.1:0")
         .env("TRUNKLINE__HTTP__PUBLIC_URL", PUBLIC_URL)
         .env("TRUNKLINE__LOCAL__SPEECH", "clips")
-        .env("TRUNKLINE__RECORDING__ENABLED", "true")
+        .env("TRUNKLINE__RECORDING__POLICY", "own")
         // On a machine that tests at once whatever it can, every call is late now and then.
         .env("TRUNKLINE__MEDIA__MAX_LATENESS_MS", "0")
         // Nobody answers there: no test must ever reach the real one.

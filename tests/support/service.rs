@@ -19,6 +19,7 @@ use trunkline::config::{Config, LocalSpeech};
 use trunkline::engine::call::journal::Journal;
 use trunkline::engine::call::{CallStats, Farewell, HangupCause, Speaker, Turn};
 use trunkline::engine::ids::CallSid;
+use trunkline::engine::recording::RecordingPolicy;
 use trunkline::engine::status::{CallRow, StatusChange};
 use trunkline::store::{CallEnd, CallEventRecord, Store};
 use trunkline::telemetry::Telemetry;
@@ -234,7 +235,7 @@ fn config(data_dir: &Path) -> Config {
     // The same machine is late now and then; that has a test of its own, too.
     config.media.max_lateness_ms = 0;
     config.local.speech = LocalSpeech::Clips;
-    config.recording.enabled = true;
+    config.recording.policy = RecordingPolicy::Own;
     config.journal.enabled = true;
     config
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use actix::AsyncContext as _;
 
 use crate::actors::metered::Metered;
-use crate::engine::audio::VadRate;
+use crate::engine::audio::CallRate;
 use crate::engine::call::{AgentLoss, Detector, Input};
 use crate::providers::voice_agent::{AgentBrief, AgentEvent, AgentOrder, AgentSession};
 use crate::telemetry::Event;
 
 use super::{AgentSaid, CallActor};
 
-impl<R: VadRate> CallActor<R> {
+impl<R: CallRate> CallActor<R> {
     pub(super) fn connect_agent(&mut self, ctx: &mut Metered<Self>) {
         self.session += 1;
         let brief = AgentBrief { history: self.history.clone(), ..self.plan.brief.clone() };

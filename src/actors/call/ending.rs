@@ -7,7 +7,7 @@ use actix::{ActorContext as _, AsyncContext as _, ContextFutureSpawner as _};
 
 use crate::actors::metered::Metered;
 use crate::clock;
-use crate::engine::audio::VadRate;
+use crate::engine::audio::CallRate;
 use crate::engine::call::{CallStats, Farewell, HangupCause, Input, Note, Turn};
 use crate::engine::ids::ResponseId;
 use crate::engine::time::CallTime;
@@ -21,7 +21,7 @@ const LAST_WORDS_WITHIN: Duration = Duration::from_millis(300);
 /// So many frames in a row that the carrier's socket did not take mean that nobody reads it: 5 s.
 const UNREAD_FRAMES: u32 = 250;
 
-impl<R: VadRate> CallActor<R> {
+impl<R: CallRate> CallActor<R> {
     pub(super) fn store_turn(&mut self, turn: Turn) {
         let words = turn.heard_text.trim();
         if !words.is_empty() {

@@ -24,8 +24,9 @@ const FRAMES: usize = 64;
 pub struct CallerAudio<R: Rate> {
     /// The sound.
     pub frame: PcmFrame<R>,
-    /// Where it stands in the carrier's stream, in milliseconds, if the carrier says so.
-    pub carrier_ms: Option<u64>,
+    /// When it was spoken, by the carrier's stamps: milliseconds after the call began, or before it; `None` if the carrier
+    /// doesn't say so.
+    pub carrier_ms: Option<i64>,
 }
 
 /// The socket's end.
@@ -226,12 +227,12 @@ mod tests {
     }
 
     fn audio(n: u64) -> CallerAudio<Hz8k> {
-        CallerAudio { frame: PcmFrame::silence(), carrier_ms: Some(n) }
+        CallerAudio { frame: PcmFrame::silence(), carrier_ms: Some(n as i64) }
     }
 
     fn heard(ear: &CallerEar<Hz8k>) -> Vec<u64> {
         let mut heard = vec![];
-        ear.listen(|_, audio| heard.extend(audio.carrier_ms));
+        ear.listen(|_, audio| heard.extend(audio.carrier_ms.map(|millis| millis as u64)));
         heard
     }
 

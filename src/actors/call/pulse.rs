@@ -14,7 +14,7 @@ use actix_rt::time::{Sleep, sleep_until};
 use crate::actors::lateness;
 use crate::actors::metered::Metered;
 use crate::clock;
-use crate::engine::audio::VadRate;
+use crate::engine::audio::CallRate;
 use crate::engine::call::Input;
 use crate::engine::time::CallTime;
 
@@ -29,9 +29,9 @@ const BEATS_AT_ONCE: u32 = 8;
 const OTHERS_TURN: Duration = Duration::from_millis(1);
 
 /// The future.
-pub(super) struct Pulse<R: VadRate>(pub(super) CallerEar<R>);
+pub(super) struct Pulse<R: CallRate>(pub(super) CallerEar<R>);
 
-impl<R: VadRate> ActorFuture<CallActor<R>> for Pulse<R> {
+impl<R: CallRate> ActorFuture<CallActor<R>> for Pulse<R> {
     type Output = ();
 
     /// Never ready: it ends with the actor, or with a panic of the call.
@@ -58,7 +58,7 @@ impl<R: VadRate> ActorFuture<CallActor<R>> for Pulse<R> {
     }
 }
 
-impl<R: VadRate> CallActor<R> {
+impl<R: CallRate> CallActor<R> {
     /// Does what is due, and sleeps until something else is.
     fn keep_time(&mut self, ctx: &mut Metered<Self>, task: &mut Context<'_>) {
         for _ in 0..BEATS_AT_ONCE {

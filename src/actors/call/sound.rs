@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::actors::metered::Metered;
-use crate::engine::audio::{Edge, PcmFrame, Step, VadRate};
+use crate::engine::audio::{CallRate, Edge, PcmFrame, Step};
 use crate::engine::call::{Detector, FrameDrop, Input, ResponseOutcome, Speaker};
 use crate::engine::ids::ResponseId;
 use crate::engine::time::CallTime;
@@ -12,14 +12,14 @@ use crate::telemetry::Event;
 
 use super::{CallActor, CallerAudio};
 
-impl<R: VadRate> CallActor<R> {
+impl<R: CallRate> CallActor<R> {
     pub(super) fn hear(&mut self, at: Instant, audio: CallerAudio<R>, ctx: &mut Metered<Self>) {
         let CallerAudio { frame, carrier_ms } = audio;
         let now = self.clock.when(at);
-        let at = carrier_ms.map_or(now, |millis| self.carrier_time.at(now, millis));
+        let at = carrier_ms.map_or(Some(now), |millis| self.carrier_time.at(now, millis));
         self.last_frame_at = now;
         self.stats.caller_frames += 1;
-        if let Some(recording) = &self.plan.files.recording {
+        if let (Some(recording), Some(at)) = (&self.plan.files.recording, at) {
             recording.push(Speaker::Caller, at, &frame);
         }
         match &self.agent {

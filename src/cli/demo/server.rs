@@ -12,6 +12,7 @@ use crate::cli::telemetry;
 use crate::config::Config;
 use crate::engine::call::{CallStats, HangupCause, Turn};
 use crate::engine::ids::CallSid;
+use crate::engine::recording::RecordingPolicy;
 use crate::store::Store;
 use crate::store::call_files::CallFiles;
 
@@ -120,7 +121,7 @@ fn config(data_dir: &Path, identity: &Identity) -> Result<Config> {
     config.twilio.auth_token = Some(identity.auth_token.clone().into());
     // The one call is taken however busy the machine is; what it was worth is in the report.
     config.media.max_lateness_ms = 0;
-    config.recording.enabled = true;
+    config.recording.policy = RecordingPolicy::Own;
     config.journal.enabled = true;
     Ok(config)
 }

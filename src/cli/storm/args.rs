@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::slo::Slo;
 use super::stamp::{Audio, VALUES};
@@ -19,6 +19,12 @@ pub struct StormArgs {
     /// The service's address
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", help_heading = "Target")]
     pub url: String,
+    /// How calls come: as Twilio brings them, or as Asterisk does
+    #[arg(long, value_enum, default_value_t = Protocol::Twilio, help_heading = "Target")]
+    pub protocol: Protocol,
+    /// With --protocol audiosocket: where the service takes such calls
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8090", help_heading = "Target")]
+    pub audiosocket: SocketAddr,
     /// The account's auth token, with which webhooks are signed
     #[arg(long, env = "TWILIO_AUTH_TOKEN", hide_env_values = true, help_heading = "Target")]
     pub token: Option<String>,
@@ -106,6 +112,15 @@ pub struct StormArgs {
     /// Print one JSON object instead of a text for people
     #[arg(long, help_heading = "Verdict")]
     pub json: bool,
+}
+
+/// How calls come to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Protocol {
+    /// Twilio Media Streams, with their webhooks.
+    Twilio,
+    /// Asterisk's AudioSocket, at 8 kHz, as a plain dialplan opens it.
+    Audiosocket,
 }
 
 /// What is to be done to a server.

@@ -50,6 +50,9 @@ pub async fn call(fleet: Rc<Fleet>, plan: CallPlan) -> bool {
 }
 
 async fn try_call(fleet: &Rc<Fleet>, plan: CallPlan) -> Result<(), Trouble> {
+    if fleet.is_pbx {
+        return try_pbx_call(fleet, plan).await;
+    }
     let ringing = fleet.carrier.ring(CallIdentity::fresh(CALLER, CALLED)).await?;
     fleet.stats.borrow_mut().webhook.record(ringing.answered_after);
     let Some(stream) = ringing.stream().cloned() else { return Err(Trouble::Refused) };
@@ -76,6 +79,27 @@ async fn try_call(fleet: &Rc<Fleet>, plan: CallPlan) -> Result<(), Trouble> {
     // It has long been told, or its failure was counted.
     told.await.ok();
     finish(fleet, &ringing, &stream, &names, &line).await
+}
+
+/// Makes one call as Asterisk does, from a dialplan that makes up the UUID.
+async fn try_pbx_call(fleet: &Rc<Fleet>, plan: CallPlan) -> Result<(), Trouble> {
+    let broken = |error: std::io::Error| Trouble::Failed(format!("the AudioSocket: {error}"));
+    let socket = TcpStream::connect(fleet.address).await.map_err(broken)?;
+    socket.set_nodelay(true).map_err(broken)?;
+    let (reader, writer) = socket.into_split();
+    let names = Names { account: String::new(), call: fresh_sid("CA"), stream: String::new() };
+    let line = Line::new(fleet, writer, names, &json!(null), plan.length, plan.is_measured);
+    fleet.join(&line);
+    fleet.stats.borrow_mut().started += 1;
+    hear_out(fleet, &line, reader, Vec::new()).await;
+    fleet.left();
+    match line.end() {
+        Some(End::Caller) => Ok(()),
+        // Before a word was said: there was no room.
+        Some(End::Server) if !line.was_answered() => Err(Trouble::Refused),
+        Some(End::Server) => Err(Trouble::Failed("the server ended the call".to_owned())),
+        Some(End::Broken) | None => Err(Trouble::Failed("the connection broke".to_owned())),
+    }
 }
 
 /// Opens the media socket as the TwiML says.

@@ -28,8 +28,10 @@ pub struct Fleet {
     pub carrier: FakeTwilio,
     /// What it signs with.
     pub token: String,
-    /// Where the server listens.
+    /// Where the server takes a call's audio.
     pub address: SocketAddr,
+    /// Whether that is an AudioSocket.
+    pub is_pbx: bool,
     /// What the callers do.
     pub talk: Talk,
     /// What they say.
@@ -58,11 +60,13 @@ impl Fleet {
         (talk, audio): (Talk, Audio),
         vendor: Option<Rc<Vendor>>,
         stats: Rc<RefCell<Stats>>,
+        is_pbx: bool,
     ) -> Rc<Self> {
         Rc::new(Self {
             carrier,
             token,
             address,
+            is_pbx,
             talk,
             clip: Clip::new(),
             audio,

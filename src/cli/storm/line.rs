@@ -17,7 +17,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use super::ear::Ear;
 use super::fleet::Fleet;
 use super::frame::{CLOSE, Frame, Inbox, PING, PONG, Side, TEXT, put};
-use super::media::{self, Said, StreamWriter};
+use super::media::{self, Said};
+use super::messages::{FromServer, Messages};
 use super::sequence::{Heard, Sequence};
 use super::talk::{AgentHeard, Next, Talker};
 use super::vendor::book::Spoken;
@@ -63,7 +64,7 @@ pub struct Line {
 }
 
 struct State {
-    messages: StreamWriter,
+    messages: Messages,
     /// What the server's socket did not take.
     unsent: Vec<u8>,
     ear: Ear,
@@ -112,10 +113,8 @@ impl Line {
         is_measured: bool,
     ) -> Rc<Self> {
         let began = clock::now();
-        let mut messages = StreamWriter::new(&names.stream);
         let mut unsent = Vec::new();
-        messages.connected(&mut unsent);
-        messages.start(start, &mut unsent);
+        let messages = Messages::begin(fleet, &names, start, &mut unsent);
         let line = Self {
             writer,
             names,
@@ -147,6 +146,11 @@ impl Line {
     /// How the stream ended, once it has.
     pub fn end(&self) -> Option<End> {
         self.end.get()
+    }
+
+    /// Whether the agent has said anything.
+    pub fn was_answered(&self) -> bool {
+        self.state.borrow().responses > 0
     }
 
     /// How long the stream has lasted.
@@ -233,7 +237,15 @@ impl Line {
     fn take(&self, fleet: &Fleet, inbox: &mut Inbox, bytes: &mut [u8]) -> bool {
         let now = clock::now();
         let mut is_closed = false;
-        let taken = inbox.take(bytes, |frame| is_closed |= self.understand(fleet, now, frame));
+        let taken = if fleet.is_pbx {
+            is_closed = self.state.borrow_mut().take_from_pbx(fleet, now, bytes, self.is_measured);
+            if is_closed && self.end.get().is_none() {
+                self.end.set(Some(End::Server));
+            }
+            Ok(())
+        } else {
+            inbox.take(bytes, |frame| is_closed |= self.understand(fleet, now, frame))
+        };
         self.flush(fleet);
         if let Err(error) = taken {
             fleet.stats.borrow_mut().error(error.to_string());
@@ -301,7 +313,9 @@ impl State {
 
     fn hang_up(&mut self, names: &Names) {
         self.messages.stop(&names.account, &names.call, &mut self.unsent);
-        put(&mut self.unsent, Side::Client, CLOSE, |out| out.extend_from_slice(&NORMAL));
+        if self.messages.is_websocket() {
+            put(&mut self.unsent, Side::Client, CLOSE, |out| out.extend_from_slice(&NORMAL));
+        }
     }
 
     fn hear(&mut self, fleet: &Fleet, now: Instant, base64: &[u8], is_measured: bool) {
@@ -310,39 +324,61 @@ impl State {
             if STANDARD.decode_vec(base64, audio).is_err() {
                 return fleet.stats.borrow_mut().error("a payload that is no base64");
             }
-            let mut message = Message::default();
-            let (place, spoken) = (&mut self.place, &self.spoken);
-            self.sequence.hear(audio, |heard| {
-                let mut stats = fleet.stats.borrow_mut();
-                stats.blocks_heard += 1;
-                match heard {
-                    Heard::First(number) => {
-                        let missing = spoken.as_ref().filter(|spoken| spoken.is_whole.get() && message.first.is_none());
-                        let missing = missing.map_or(0, |spoken| spoken.blocks.get().saturating_sub(*place));
-                        stats.lost += u64::from(missing);
-                        *place = 1;
-                        message.first = Some(number);
-                    }
-                    Heard::Next => {
-                        *place += 1;
-                        message.continues = true;
-                    }
-                    Heard::After(count) => {
-                        stats.lost += u64::from(count);
-                        *place += count + 1;
-                        message.continues = true;
-                    }
-                    Heard::Again => stats.doubled += 1,
-                    Heard::Stale => stats.stale += 1,
-                    Heard::Foreign => stats.foreign += 1,
+            self.hear_mulaw(fleet, now, audio, is_measured);
+        });
+    }
+
+    /// Whether the other side of an AudioSocket closes it. It sends silence, too, and takes nothing back: when it falls
+    /// silent while the caller speaks over it, it was interrupted.
+    fn take_from_pbx(&mut self, fleet: &Fleet, now: Instant, bytes: &[u8], is_measured: bool) -> bool {
+        let mut messages = std::mem::take(&mut self.messages);
+        let is_closed = messages.hear(bytes, |heard| match heard {
+            FromServer::Speech(mulaw) => self.hear_mulaw(fleet, now, mulaw, is_measured),
+            FromServer::Silence => {
+                self.last_media = None;
+                if self.onset.is_some() {
+                    self.clear(fleet, now);
                 }
-            });
-            let length = Duration::from_micros(audio.len() as u64 * 125);
-            self.time(fleet, now, &message, length, is_measured);
-            if let Some(number) = message.first {
-                self.begin(fleet, now, number);
+            }
+            FromServer::Nonsense(what) => fleet.stats.borrow_mut().error(what),
+        });
+        self.messages = messages;
+        is_closed
+    }
+
+    fn hear_mulaw(&mut self, fleet: &Fleet, now: Instant, audio: &[u8], is_measured: bool) {
+        let mut message = Message::default();
+        let (place, spoken) = (&mut self.place, &self.spoken);
+        self.sequence.hear(audio, |heard| {
+            let mut stats = fleet.stats.borrow_mut();
+            stats.blocks_heard += 1;
+            match heard {
+                Heard::First(number) => {
+                    let missing = spoken.as_ref().filter(|spoken| spoken.is_whole.get() && message.first.is_none());
+                    let missing = missing.map_or(0, |spoken| spoken.blocks.get().saturating_sub(*place));
+                    stats.lost += u64::from(missing);
+                    *place = 1;
+                    message.first = Some(number);
+                }
+                Heard::Next => {
+                    *place += 1;
+                    message.continues = true;
+                }
+                Heard::After(count) => {
+                    stats.lost += u64::from(count);
+                    *place += count + 1;
+                    message.continues = true;
+                }
+                Heard::Again => stats.doubled += 1,
+                Heard::Stale => stats.stale += 1,
+                Heard::Foreign => stats.foreign += 1,
             }
         });
+        let length = Duration::from_micros(audio.len() as u64 * 125);
+        self.time(fleet, now, &message, length, is_measured);
+        if let Some(number) = message.first {
+            self.begin(fleet, now, number);
+        }
     }
 
     /// Plays it, and measures how it came.

@@ -12,7 +12,7 @@
 //! * [`caller`] makes one call; [`line`] is its media stream with its [`ear`]; [`fleet`] ticks.
 //! * [`vendor`] is the voice agent's vendor. What it says is stamped ([`stamp`]), so that what is heard can be
 //!   checked to the sample ([`sequence`]) and timed from the vendor's mouth to the caller's ear.
-//! * [`frame`], [`media`], [`upgrade`] are the wire: the storm's own, shared with nobody, made to cost little.
+//! * [`frame`], [`media`], [`messages`], [`upgrade`] are the wire: the storm's own, shared with nobody, made to cost little.
 //! * [`process`] reads what the server costs, [`figures`] what it says of itself, [`spawn`] starts it, [`floor`] is what it is compared with.
 //! * [`stats`] and [`spread`] count; [`report`], [`slo`], [`render`], [`scaling`], [`progress`] tell.
 
@@ -26,6 +26,7 @@ mod floor;
 mod frame;
 mod line;
 mod media;
+mod messages;
 mod process;
 mod progress;
 mod render;
@@ -33,7 +34,7 @@ mod report;
 mod scaling;
 mod sequence;
 mod slo;
-mod spawn;
+pub mod spawn;
 mod spread;
 mod stamp;
 mod stats;
@@ -54,7 +55,7 @@ use tokio::task::LocalSet;
 use crate::cli::UNUSABLE;
 use crate::cli::demo::twilio::fresh_sid;
 use crate::cli::out::Out;
-use args::{Plan, StormArgs};
+use args::{Plan, Protocol, StormArgs};
 use process::Process;
 use progress::Progress;
 use report::{Report, Run, Stage};
@@ -90,6 +91,8 @@ fn start(args: &StormArgs, plan: &Plan, cores: (usize, usize)) -> anyhow::Result
         return floor::run(listen, vendor, plan.audio);
     }
     ensure!(!args.floor || args.spawn, "--floor needs --spawn, or --listen");
+    let has_floor = args.protocol == Protocol::Twilio;
+    ensure!(!args.floor || has_floor, "--floor: the pass-through knows --protocol twilio only");
     spawn::allow_many_files();
     let pinned = (args.spawn && spawn::can_pin(cores) && spawn::pin_self(cores.1)).then_some(cores);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -153,11 +156,19 @@ async fn all(args: &StormArgs, plan: &Plan, pinned: Option<(usize, usize)>) -> a
     }
     let (token, account) = (args.token.clone(), args.account.clone());
     if !args.spawn {
+        let (token, account) = match args.protocol {
+            Protocol::Audiosocket => (token.unwrap_or_default(), account.unwrap_or_default()),
+            Protocol::Twilio => (
+                token.context("--token, or TWILIO_AUTH_TOKEN: what are webhooks signed with?")?,
+                account.context("--account, or TWILIO_ACCOUNT_SID: whose calls are they?")?,
+            ),
+        };
         let target = Target {
             subject: ENGINE,
             url: args.url.clone(),
-            token: token.context("--token, or TWILIO_AUTH_TOKEN: what are webhooks signed with?")?,
-            account: account.context("--account, or TWILIO_ACCOUNT_SID: whose calls are they?")?,
+            token,
+            account,
+            audiosocket: (args.protocol == Protocol::Audiosocket).then_some(args.audiosocket),
             process: args.engine_pid.map(Process::new),
         };
         return Ok(vec![storm::storm(plan, &target, vendor, stats, &mut progress).await?]);
@@ -165,8 +176,14 @@ async fn all(args: &StormArgs, plan: &Plan, pinned: Option<(usize, usize)>) -> a
     let mut runs = Vec::new();
     let subjects: &[&'static str] = if args.floor { &[ENGINE, FLOOR] } else { &[ENGINE] };
     for &subject in subjects {
-        let mut target =
-            Target { subject, url: String::new(), token: fresh_sid(""), account: fresh_sid("AC"), process: None };
+        let mut target = Target {
+            subject,
+            url: String::new(),
+            token: fresh_sid(""),
+            account: fresh_sid("AC"),
+            audiosocket: None,
+            process: None,
+        };
         let folder = Folder::new()?;
         let (words, environment) = match subject {
             ENGINE => engine(args, &target, &vendor_url, &folder),
@@ -176,6 +193,9 @@ async fn all(args: &StormArgs, plan: &Plan, pinned: Option<(usize, usize)>) -> a
         let server = Spawned::start(Spawning { args: words, environment, core, folder: folder.path() })?;
         target.url = server.url.clone();
         target.process = Some(server.process());
+        if args.protocol == Protocol::Audiosocket {
+            target.audiosocket = Some(server.audiosocket.context("the server takes no calls from a PBX")?);
+        }
         progress.say(&format!("the {subject} is process {}, at {}", server.process().pid(), server.url));
         runs.push(storm::storm(plan, &target, vendor.clone(), Rc::clone(&stats), &mut progress).await?);
     }
@@ -217,7 +237,8 @@ fn engine(
         ("DATABASE_URL".to_owned(), String::new()),
         ("TRUNKLINE_CONFIG".to_owned(), String::new()),
     ];
-    let record = args.record.to_string();
+    let (record, is_pbx) =
+        (if args.record { "own" } else { "off" }, (args.protocol == Protocol::Audiosocket).to_string());
     let own = [
         ("data_dir", data_dir.to_string_lossy().into_owned()),
         ("agent.provider", "openai".to_owned()),
@@ -225,7 +246,11 @@ fn engine(
         ("openai.audio", args.audio.as_str().to_owned()),
         ("twilio.api_url", nobody),
         ("http.workers", "1".to_owned()),
-        ("recording.enabled", record),
+        ("recording.policy", record.to_owned()),
+        ("asterisk.audiosocket.enabled", is_pbx),
+        ("asterisk.audiosocket.listen", "127.0.0.1:0".to_owned()),
+        ("asterisk.audiosocket.max_connections", "100000".to_owned()),
+        ("asterisk.audiosocket.connects_per_second", "10000".to_owned()),
     ];
     let given = args.set.iter().filter_map(|setting| setting.split_once('='));
     let own = own.iter().map(|(key, value)| (*key, value.as_str())).chain(given);

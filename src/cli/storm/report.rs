@@ -27,7 +27,7 @@ pub struct Report {
     pub version: &'static str,
     /// `release`, or `debug`, of which no figure means anything.
     pub build: &'static str,
-    /// The commit of the checkout in which the program lies.
+    /// The commit of the checkout in which the program lies, or that the program was built before it.
     pub commit: String,
     /// How the storm was started.
     pub command: String,

@@ -1,10 +1,11 @@
 //! Servers that the storm starts itself: on a core of their own, in a folder that goes with them.
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 
@@ -17,12 +18,16 @@ const LISTENS_WITHIN: Duration = Duration::from_secs(20);
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
 /// What servers of this program say when they listen; the address follows.
 const LISTENS: &str = "listens on http://";
+/// … and, before that, where calls from a PBX are taken, if they are.
+const TAKES: &str = "takes calls from Asterisk at ";
 
 /// A server that was started. It is stopped when it is dropped.
 pub struct Spawned {
     child: Child,
     /// Where it listens: `http://…`.
     pub url: String,
+    /// Where it takes calls from a PBX, if it does.
+    pub audiosocket: Option<SocketAddr>,
 }
 
 /// How a server is started.
@@ -67,10 +72,13 @@ impl Spawned {
                 found.send(line).ok();
             }
         });
-        let mut spawned = Self { child, url: String::new() };
+        let mut spawned = Self { child, url: String::new(), audiosocket: None };
         let deadline = clock::now() + LISTENS_WITHIN;
         let mut said = Vec::new();
         while let Ok(line) = wait.recv_timeout(deadline.saturating_duration_since(clock::now())) {
+            if let Some((_, address)) = line.split_once(TAKES) {
+                spawned.audiosocket = address.trim().parse().ok();
+            }
             if let Some((_, address)) = line.split_once(LISTENS) {
                 spawned.url = format!("http://{}", address.trim());
                 return Ok(spawned);
@@ -157,13 +165,23 @@ pub fn allow_many_files() {
     command.args(["--pid", &own, &limit]).stdout(Stdio::null()).stderr(Stdio::null()).status().ok();
 }
 
-/// The commit of the checkout in which this program lies.
+/// The commit of the checkout in which this program lies, or that the program is older than that.
 pub fn commit() -> String {
-    let folder = std::env::current_exe().ok().and_then(|program| program.parent().map(Path::to_owned));
-    let described = folder.and_then(|folder| {
+    let Ok(program) = std::env::current_exe() else { return "commit unknown".to_owned() };
+    let git = |words: &[&str]| {
         let mut git = Command::new("git");
-        git.arg("-C").arg(folder).args(["describe", "--always", "--dirty", "--abbrev=12"]).stderr(Stdio::null());
-        git.output().ok().filter(|output| output.status.success())
-    });
-    described.map_or("commit unknown".to_owned(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        git.arg("-C").arg(program.parent()?).args(words).stderr(Stdio::null());
+        let output = git.output().ok().filter(|output| output.status.success())?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let Some(commit) = git(&["describe", "--always", "--dirty", "--abbrev=12"]) else {
+        return "commit unknown".to_owned();
+    };
+    let committed_at = git(&["log", "-1", "--format=%ct"]).and_then(|seconds| seconds.parse().ok());
+    let built_at = program.metadata().and_then(|file| file.modified()).ok();
+    let is_older = committed_at.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds)).zip(built_at);
+    match is_older.is_some_and(|(committed_at, built_at)| built_at < committed_at) {
+        true => format!("built before {commit}"),
+        false => commit,
+    }
 }

@@ -57,6 +57,8 @@ pub struct Target {
     pub token: String,
     /// The account.
     pub account: String,
+    /// Where calls are brought by AudioSocket; `None`: they are Twilio's.
+    pub audiosocket: Option<SocketAddr>,
     /// Its process, if it is to be measured.
     pub process: Option<Process>,
 }
@@ -71,8 +73,9 @@ pub async fn storm(
 ) -> anyhow::Result<Run> {
     let address = address(&target.url)?;
     let carrier = FakeTwilio::new(&target.url, &target.token, &target.account)?.through(address);
-    let place = (carrier, target.token.clone(), address);
-    let fleet = Fleet::new(place, (plan.talk.clone(), plan.audio), vendor, Rc::clone(&stats));
+    let place = (carrier, target.token.clone(), target.audiosocket.unwrap_or(address));
+    let fleet =
+        Fleet::new(place, (plan.talk.clone(), plan.audio), vendor, Rc::clone(&stats), target.audiosocket.is_some());
     let ticks = tokio::task::spawn_local(Rc::clone(&fleet).run());
     let crowd = Rc::new(Crowd {
         fleet: Rc::clone(&fleet),

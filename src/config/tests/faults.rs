@@ -178,6 +178,14 @@ fn what_the_receptionist_will_not_say_is_told_as_a_warning() {
 }
 
 #[test]
+fn a_carrier_that_is_to_record_and_can_not_be_asked_is_told_as_a_warning() {
+    let (_, warnings) = Start::with("TRUNKLINE__RECORDING__POLICY", "carrier").load().unwrap();
+    assert!(warnings.iter().any(|finding| finding.path == "recording.policy"));
+    let (_, warnings) = Start::with("TRUNKLINE__RECORDING__POLICY", "own").load().unwrap();
+    assert!(!warnings.iter().any(|finding| finding.path == "recording.policy"));
+}
+
+#[test]
 fn aggressiveness_0_is_told_as_a_warning() {
     let (_, warnings) = Start::with("TRUNKLINE__VAD__AGGRESSIVENESS", "0").load().unwrap();
     assert!(warnings.iter().any(|finding| finding.path == "vad.aggressiveness"));

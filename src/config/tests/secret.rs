@@ -56,13 +56,23 @@ fn a_secret_may_be_in_a_file_but_not_in_both_places() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(file, "{SECRET}").unwrap();
     let path = file.path().to_str().unwrap();
-    for variable in ["OPENAI_API_KEY", "TWILIO_AUTH_TOKEN", "TWILIO_AUTH_TOKEN_PREVIOUS"] {
+    for variable in [
+        "OPENAI_API_KEY",
+        "TWILIO_AUTH_TOKEN",
+        "TWILIO_AUTH_TOKEN_PREVIOUS",
+        "TRANSCRIPTION_API_KEY",
+        "DEEPGRAM_API_KEY",
+        "SUMMARY_API_KEY",
+    ] {
         let start = Start::with("TWILIO_AUTH_TOKEN", "a");
         let start = if variable == "TWILIO_AUTH_TOKEN" { Start::default() } else { start };
         let config = start.and(&format!("{variable}_FILE"), path).config();
         let read = match variable {
             "OPENAI_API_KEY" => config.openai.api_key,
             "TWILIO_AUTH_TOKEN" => config.twilio.auth_token,
+            "TRANSCRIPTION_API_KEY" => config.transcription.api_key,
+            "DEEPGRAM_API_KEY" => config.transcription.deepgram_api_key,
+            "SUMMARY_API_KEY" => config.summary.api_key,
             _ => config.twilio.auth_token_previous,
         };
         assert_eq!(read.unwrap().expose_secret(), SECRET, "{variable}");

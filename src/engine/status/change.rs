@@ -27,6 +27,10 @@ pub enum CarrierSource {
     AmdCallback,
     /// The carrier took the call that we asked it to place.
     Placement,
+    /// A dialplan asked for the name of a call that it is about to connect, and said whose it is and who calls.
+    SocketBinding,
+    /// The AudioSocket of a call: it began, it ended.
+    AudioSocket,
 }
 
 impl CarrierSource {
@@ -41,10 +45,12 @@ impl CarrierSource {
             Self::Refusal => "refusal",
             Self::AmdCallback => "amd_callback",
             Self::Placement => "placement",
+            Self::SocketBinding => "socket_binding",
+            Self::AudioSocket => "audio_socket",
         }
     }
 
-    /// Its place in the order, 0 to 7. The numbers are stored: they never change.
+    /// Its place in the order, 0 to 9. The numbers are stored: they never change.
     pub const fn rank(self) -> u8 {
         self as u8
     }

@@ -4,6 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use super::call::Speaker;
 
+mod command;
+mod cut;
+mod join;
+mod summary;
+
+pub use command::{RecogniserCommand, RecogniserCommandError};
+pub use cut::{Stretch, stretches};
+pub use join::Words;
+pub use summary::{CallSummary, Field, SpokenText, shortened};
+
 /// The words of one recording.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Transcript {

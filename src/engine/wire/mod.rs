@@ -6,14 +6,18 @@
 //! | [`webhook`] | what Twilio tells us about a call | twilio.com/docs/voice/twiml, …/voice/twiml/stream |
 //! | [`signature`] | `X-Twilio-Signature` | twilio.com/docs/usage/webhooks/webhooks-security |
 //! | [`auth`] | whether a request is Twilio's, at the address where it reaches us | the same |
+//! | [`byte_range`] | which part of a file is asked for | RFC 9110, 14 |
 //! | [`twiml`] | what we tell Twilio to do | twilio.com/docs/voice/twiml |
 //! | [`sentence`] | what callers hear where no agent speaks | here; the languages: twilio.com/docs/voice/twiml/say |
 //! | [`media_stream`] | a call's audio on a WebSocket | twilio.com/docs/voice/media-streams/websocket-messages |
+//! | [`audiosocket`] | a call's audio on a TCP connection | Asterisk, `res_audiosocket` |
 //! | [`token`] | our own proof that a media socket belongs to a call | here |
 //!
 //! Whatever comes from outside is a value or a typed error that names the field; nothing panics.
 
+pub mod audiosocket;
 pub mod auth;
+pub mod byte_range;
 pub mod form;
 pub mod media_stream;
 pub mod sentence;

@@ -7,6 +7,7 @@
 //! | `<Connect action>` | the media stream is over: what now? | [`StreamEndedWebhook`] |
 //! | `<Dial action>` | the second leg of a transfer is over: what now? | [`DialEndedWebhook`] |
 //! | `AsyncAmdStatusCallback` | who or what answered a call that we placed | [`AmdWebhook`] |
+//! | `RecordingStatusCallback` | a recording went on, is complete, or will not be | [`RecordingWebhook`] |
 //! | `<Stream statusCallback>` | the media stream started, stopped or failed | [`StreamStatusWebhook`] |
 //!
 //! Fields that we don't read may hold anything. A field that we read is there once, or several times with the
@@ -14,6 +15,8 @@
 //!
 //! Rules: twilio.com/docs/voice/twiml (request parameters), …/voice/api/call-resource (status callbacks),
 //! …/voice/twiml/stream.
+
+mod recording;
 
 use std::str::FromStr;
 
@@ -25,6 +28,8 @@ use crate::engine::ids::{AccountSid, BusinessId, CallSid, StreamSid};
 use crate::engine::status::{AnsweredBy, CallDirection, CallStatus, CarrierSource, Party, StatusChange};
 
 use super::form::{Form, FormError};
+
+pub use recording::RecordingWebhook;
 
 /// What is wrong with a webhook. Its text may be shown to whoever sent it: it repeats no value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

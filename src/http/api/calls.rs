@@ -2,6 +2,7 @@
 
 pub mod place;
 mod shape;
+mod words;
 
 use std::time::Duration;
 
@@ -41,11 +42,14 @@ fn routes(config: &mut ServiceConfig) {
         .service(by_get("/outbound-calls/{id}", || web::route().to(place::show)))
         .service(by_get("/calls/live", || web::route().to(live)))
         .service(by_get("/calls/{call_sid}", || web::route().to(show)))
+        .service(by_get("/calls/{call_sid}/transcript", || web::route().to(words::show)))
+        .service(resource("/calls/{call_sid}/recording/fetch", "POST").route(web::post().to(words::fetch)))
+        .service(resource("/calls/{call_sid}/recording/transcribe", "POST").route(web::post().to(words::transcribe)))
         .service(resource("/calls/{call_sid}/hangup", "POST").route(web::post().to(hang_up)));
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(list, live, show, hang_up, place::place, place::show), components(schemas(Number)), tags((name = "calls", description = "Calls and what was said on them.")))]
+#[openapi(paths(list, live, show, hang_up, place::place, place::show, words::show, words::fetch, words::transcribe), components(schemas(Number)), tags((name = "calls", description = "Calls and what was said on them.")))]
 struct Document;
 
 /// Which calls are asked for.

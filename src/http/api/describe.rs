@@ -111,6 +111,9 @@ problems! {
     Forbidden: "The token may not do this.";
     NotFound: "There is no such thing, or it belongs to somebody else.";
     Conflict: "It can't be done as things stand.";
+    NotYet: "It is not there yet, or it can't be done as things stand.", "Retry-After";
+    Gone: "It was there, and was deleted.";
+    RangeNotSatisfiable: "It has no such part.", "Content-Range";
     TooLarge: "The body is too long.";
     NotJson: "The body is not said to be JSON.";
     Invalid: "Fields or parameters are refused; `errors` names each.";

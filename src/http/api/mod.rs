@@ -8,7 +8,7 @@
 //! | `problem` | how it is said that something can't be done |
 //! | `reading` | questions to the database that may take too long |
 //! | `describe`, `viewer` | the OpenAPI document, and a page that shows it |
-//! | `calls`, `businesses`, `campaigns`, `webhooks`, `tokens` | the things themselves, one file each |
+//! | `calls`, `recordings`, `asterisk`, `businesses`, `campaigns`, `webhooks`, `tokens` | the things themselves, one file each |
 //!
 //! A new thing is a file with a [`Part`] (its routes, and their description) and a line in [`PARTS`]. Its handlers take a
 //! [`Caller`](caller::Caller), and give a value that can be written as JSON or a [`Problem`]:
@@ -18,6 +18,7 @@
 //! async fn list(caller: Caller, Query(asked): Query<Asked>, api: web::Data<Api>) -> Result<Json<Page<Thing>>, Problem>
 //! ```
 
+pub mod asterisk;
 pub mod body;
 pub mod businesses;
 pub mod caller;
@@ -29,6 +30,7 @@ pub mod page;
 pub mod problem;
 mod random;
 pub mod reading;
+mod recordings;
 pub mod throttle;
 pub mod token;
 pub mod token_book;
@@ -111,7 +113,16 @@ pub struct Part {
 }
 
 /// Every part, in the order of the document.
-const PARTS: &[Part] = &[calls::PART, tokens::PART, businesses::PART, campaigns::PART, webhooks::PART, describe::PART];
+const PARTS: &[Part] = &[
+    calls::PART,
+    asterisk::PART,
+    tokens::PART,
+    businesses::PART,
+    campaigns::PART,
+    webhooks::PART,
+    recordings::PART,
+    describe::PART,
+];
 
 /// Everything under `/api/v1`.
 pub fn scope() -> impl HttpServiceFactory {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, CONTENT_RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -41,8 +41,12 @@ pub enum ProblemKind {
     MethodNotAllowed,
     /// It can't be done as things stand.
     Conflict,
+    /// It was there, and is deleted.
+    Gone,
     /// The body is too long.
     TooLarge,
+    /// It has no such part.
+    RangeNotSatisfiable,
     /// The body is not said to be JSON.
     NotJson,
     /// A field or a parameter is refused.
@@ -64,7 +68,9 @@ impl ProblemKind {
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::Conflict => "conflict",
+            Self::Gone => "gone",
             Self::TooLarge => "too-large",
+            Self::RangeNotSatisfiable => "range-not-satisfiable",
             Self::NotJson => "not-json",
             Self::Invalid => "invalid",
             Self::TooManyRequests => "too-many-requests",
@@ -82,7 +88,9 @@ impl ProblemKind {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict => StatusCode::CONFLICT,
+            Self::Gone => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
@@ -99,7 +107,9 @@ impl ProblemKind {
             StatusCode::NOT_FOUND => Self::NotFound,
             StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
             StatusCode::CONFLICT => Self::Conflict,
+            StatusCode::GONE => Self::Gone,
             StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge,
+            StatusCode::RANGE_NOT_SATISFIABLE => Self::RangeNotSatisfiable,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::NotJson,
             StatusCode::UNPROCESSABLE_ENTITY => Self::Invalid,
             StatusCode::TOO_MANY_REQUESTS => Self::TooManyRequests,
@@ -177,6 +187,27 @@ impl Problem {
     /// 409: not as things stand.
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(ProblemKind::Conflict, detail)
+    }
+
+    /// 404: there is none, for this reason.
+    pub fn not_found_because(why: impl Into<String>) -> Self {
+        Self::new(ProblemKind::NotFound, why)
+    }
+
+    /// 409: it will come; with the time after which it is worth asking again.
+    pub fn not_yet(why: impl Into<String>, after: Duration) -> Self {
+        Self::new(ProblemKind::Conflict, why).with(RETRY_AFTER.as_str(), after.as_secs().max(1).to_string())
+    }
+
+    /// 410: it was there, and is deleted.
+    pub fn gone(why: impl Into<String>) -> Self {
+        Self::new(ProblemKind::Gone, why)
+    }
+
+    /// 416, with the length of the whole in bytes.
+    pub fn range_not_satisfiable(length: u64) -> Self {
+        Self::new(ProblemKind::RangeNotSatisfiable, format!("it has {length} bytes, and none of those asked for"))
+            .with(CONTENT_RANGE.as_str(), format!("bytes */{length}"))
     }
 
     /// 413, with the limit in bytes.

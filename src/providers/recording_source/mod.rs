@@ -1,5 +1,8 @@
 //! Where a carrier's recordings are fetched from.
 
+mod landing;
+mod twilio;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,6 +11,9 @@ use thiserror::Error;
 
 use crate::engine::ids::{CallSid, RecordingSid};
 use crate::engine::recording::SoundFormat;
+
+pub use landing::sweep_partial;
+pub use twilio::{AllowedHost, BadHost, BreakerSettings, TwilioRecordings, TwilioRecordingsSettings};
 
 /// Fetches recordings. Every method may take as long as the network does, within its own time limits; none blocks.
 pub trait RecordingSource {

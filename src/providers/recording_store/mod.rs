@@ -1,5 +1,10 @@
 //! Where recordings are kept: a directory, or an S3-compatible service.
 
+mod directory;
+mod key;
+mod s3;
+
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 
@@ -7,6 +12,13 @@ use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::LocalBoxStream;
 use thiserror::Error;
+use tokio::task::spawn_blocking;
+
+pub use directory::Directory;
+pub use s3::{BadBucket, S3, S3Settings};
+
+/// How much of a file is in memory at once, while it is read or sent.
+const PIECE: usize = 64 << 10;
 
 /// Keeps files under keys. A key is a relative path of letters, digits, `-`, `_`, `.` and `/`, as in
 /// `2026/11/CA….wav`; it is made here and never by a caller. No method blocks.
@@ -45,4 +57,14 @@ pub enum KeepError {
     /// The service can't be reached, or fails.
     #[error("the store doesn't answer: {0}")]
     Away(String),
+}
+
+/// Does on another thread what waits for the disk.
+async fn blocking<T, F>(work: F) -> Result<T, KeepError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, KeepError> + Send + 'static,
+{
+    let stopping = || Err(io::Error::other("the service is stopping").into());
+    spawn_blocking(work).await.unwrap_or_else(|_| stopping())
 }

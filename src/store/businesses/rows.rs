@@ -30,6 +30,7 @@ pub(super) struct BusinessRow {
     time_zone: String,
     transfer_to: Option<String>,
     webhook_url: Option<String>,
+    recording: Option<String>,
     pub seeded: bool,
     pub edited: bool,
     pub created_at: i64,
@@ -60,6 +61,7 @@ impl BusinessRow {
             time_zone: profile.time_zone.name().to_owned(),
             transfer_to: profile.transfer_to.as_ref().map(|number| number.as_str().to_owned()),
             webhook_url: text(&profile.webhook_url),
+            recording: profile.recording.map(|policy| policy.as_str().to_owned()),
             seeded: false,
             edited: true,
             created_at: editor.at,
@@ -112,6 +114,7 @@ impl BusinessRow {
             time_zone: parsed(&self.time_zone, "businesses.time_zone")?,
             transfer_to: self.transfer_to.map(|text| parsed(&text, "businesses.transfer_to")).transpose()?,
             webhook_url: self.webhook_url,
+            recording: self.recording.map(|text| parsed(&text, "businesses.recording")).transpose()?,
         };
         let business = Business { id: id_of(&self.id)?, version: number(self.version, "businesses.version")?, profile };
         Ok(StoredBusiness {

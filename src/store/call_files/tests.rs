@@ -180,6 +180,52 @@ fn a_disk_that_stands_still_keeps_nobody_waiting_and_the_rest_is_in_its_place() 
 }
 
 #[test]
+fn no_recording_is_begun_on_a_disk_that_is_nearly_full_and_the_call_writes_the_rest() {
+    let (folder, failures) = (TempDir::new().unwrap(), Failures::default());
+    let settings =
+        CallFilesSettings { min_free_bytes: u64::MAX, ..CallFilesSettings::under(folder.path().join("data")) };
+    let files = CallFiles::open(settings, note(&failures)).unwrap();
+    let disk = Disk { folder, files, failures };
+    let told = disk.recordings_told();
+    let (recording, journal) = (disk.files.recording::<Hz8k>(&call(1)), disk.files.journal(&call(1)));
+    journal.line("kept".into());
+    drop(journal);
+    disk.settle();
+    assert!(recording.has_failed() && !disk.files.recording_path(&call(1)).exists());
+    assert!(disk.files.journal_path(&call(1)).exists());
+    assert_eq!(disk.failures(), [(call(1), CallFile::Recording)]);
+    drop(recording);
+    disk.settle();
+    let told = told.lock().unwrap();
+    assert_eq!(told.len(), 1, "told once: {told:?}");
+    assert!(told[0].error.as_ref().unwrap().contains("recording.min_free_mb"), "{told:?}");
+}
+
+#[test]
+fn that_a_recording_is_done_is_told_once_whole_or_broken() {
+    let disk = Disk::new();
+    let told = disk.recordings_told();
+    let recording = disk.files.recording::<Hz8k>(&call(1));
+    recording.push(Caller, at(0), &frame(7));
+    disk.settle();
+    assert_eq!(*told.lock().unwrap(), [], "the call goes on");
+    recording.finish(at(1));
+    disk.settle();
+    assert_eq!(*told.lock().unwrap(), [RecordingDone { call: call(1), error: None }]);
+
+    let disk = Disk::with_files_made_by(|_| OpenOptions::new().write(true).open("/dev/full"));
+    let told = disk.recordings_told();
+    let recording = disk.files.recording::<Hz8k>(&call(2));
+    for n in 0..300 {
+        recording.push(Caller, at(n), &frame(1));
+    }
+    recording.finish(at(300));
+    disk.settle();
+    let told = told.lock().unwrap();
+    assert!(told.len() == 1 && told[0].call == call(2) && told[0].error.is_some(), "{told:?}");
+}
+
+#[test]
 fn a_directory_that_was_removed_is_made_again_for_the_next_call() {
     let disk = Disk::new();
     fs::remove_dir_all(disk.folder.path().join("data")).unwrap();
@@ -227,7 +273,7 @@ impl Disk {
 
     fn with_queue_of(queue_bytes: usize, create: impl Fn(&Path) -> io::Result<fs::File> + Send + 'static) -> Self {
         let (folder, failures) = (TempDir::new().unwrap(), Failures::default());
-        let settings = CallFilesSettings { data_dir: folder.path().join("data"), queue_bytes };
+        let settings = CallFilesSettings { queue_bytes, ..CallFilesSettings::under(folder.path().join("data")) };
         let writer = Writer::new(settings.data_dir.clone(), Box::new(note(&failures)), Box::new(create));
         let files = CallFiles::with_writer(settings, writer).unwrap();
         Self { folder, files, failures }
@@ -235,6 +281,14 @@ impl Disk {
 
     fn settle(&self) {
         assert!(self.files.settle(SOON), "the disk stands still");
+    }
+
+    /// Which recordings are told to be done, from now on.
+    fn recordings_told(&self) -> Arc<Mutex<Vec<RecordingDone>>> {
+        let told = Arc::<Mutex<Vec<_>>>::default();
+        let tell = Arc::clone(&told);
+        self.files.on_recording(move |done| tell.lock().unwrap().push(done));
+        told
     }
 
     fn failures(&self) -> Vec<(CallSid, CallFile)> {

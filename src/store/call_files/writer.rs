@@ -12,7 +12,8 @@ use std::sync::mpsc::{Receiver, Sender};
 use super::handle::Fate;
 use super::sound::{Batch, Recorder};
 use super::{
-    Backlog, CallFile, CallFileFailure, FileError, journal_name, make_private_folder, message_name, recording_name,
+    Backlog, CallFile, CallFileFailure, FileError, OnRecording, RecordingDone, journal_name, make_private_folder,
+    message_name, recording_name,
 };
 use crate::engine::ids::CallSid;
 use crate::engine::time::CallTime;
@@ -53,6 +54,8 @@ type CreateFile = Box<dyn Fn(&Path) -> io::Result<File> + Send>;
 /// Owns all files that are being written.
 pub(super) struct Writer {
     pub(super) backlog: Arc<Backlog>,
+    pub(super) on_recording: OnRecording,
+    pub(super) min_free_bytes: u64,
     data_dir: PathBuf,
     on_failure: OnFailure,
     create: CreateFile,
@@ -73,6 +76,8 @@ impl Writer {
     pub(super) fn new(data_dir: PathBuf, on_failure: OnFailure, create: CreateFile) -> Self {
         Self {
             backlog: Arc::default(),
+            on_recording: OnRecording::default(),
+            min_free_bytes: 0,
             data_dir,
             on_failure,
             create,
@@ -112,22 +117,52 @@ impl Writer {
     }
 
     fn open_recording(&mut self, id: u64, call: CallSid, fate: Arc<Fate>, record: Record) {
-        let opened = self.create(&recording_name(&call)).map_err(FileError::from).and_then(record);
+        let opened = self.has_room().and_then(|()| self.create(&recording_name(&call)));
+        let opened = opened.map_err(FileError::from).and_then(record);
+        let error = opened.as_ref().err().map(FileError::to_string);
         let recording = OpenFile::new(opened, call, CallFile::Recording, fate, &self.on_failure);
+        if error.is_some() {
+            self.done(recording.call.clone(), error);
+        }
         self.recordings.insert(id, recording);
     }
 
+    /// Whether a recording may be begun.
+    fn has_room(&self) -> io::Result<()> {
+        if self.min_free_bytes == 0 {
+            return Ok(());
+        }
+        let disk = rustix::fs::statvfs(&self.data_dir)?;
+        if disk.f_bavail.saturating_mul(disk.f_frsize) < self.min_free_bytes {
+            let megabytes = self.min_free_bytes / 1_000_000;
+            let error = format!("the disk has less room than recording.min_free_mb, which is {megabytes}");
+            return Err(io::Error::new(ErrorKind::StorageFull, error));
+        }
+        Ok(())
+    }
+
+    /// Tells that nothing is added to a recording any more.
+    fn done(&self, call: CallSid, error: Option<String>) {
+        if let Some(tell) = self.on_recording.get() {
+            tell(RecordingDone { call, error });
+        }
+    }
+
     fn record(&mut self, id: u64, batch: &Batch) {
-        if let Some(recording) = self.recordings.get_mut(&id) {
-            recording.add(batch.frames(), &self.backlog, &self.on_failure, |recorder| recorder.push(batch));
+        let Some(recording) = self.recordings.get_mut(&id) else { return };
+        let (call, was_open) = (recording.call.clone(), recording.file.is_some());
+        let broken = recording.add(batch.frames(), &self.backlog, &self.on_failure, |recorder| recorder.push(batch));
+        if was_open && broken.is_some() {
+            self.done(call, broken);
         }
     }
 
     fn finish_recording(&mut self, id: u64, length: Option<CallTime>) {
         let Some(mut recording) = self.recordings.remove(&id) else { return };
-        if let Some(Err(error)) = recording.file.take().map(|recorder| recorder.finish(length)) {
-            recording.failed(&error, &self.on_failure);
-        }
+        // One that broke was told of then.
+        let Some(recorder) = recording.file.take() else { return };
+        let error = recorder.finish(length).inspect_err(|error| recording.failed(error, &self.on_failure)).err();
+        self.done(recording.call, error.map(|error| error.to_string()));
     }
 
     fn open_journal(&mut self, id: u64, call: CallSid, fate: Arc<Fate>) {
@@ -191,23 +226,23 @@ impl<F> OpenFile<F> {
     }
 
     /// Writes what was handed in with so many pushes. A file that can't take it is given up; that is told once, and
-    /// what comes after it is lost.
+    /// what comes after it is lost. Gives the reason, if it is given up now.
     fn add(
         &mut self,
         pushes: u64,
         backlog: &Backlog,
         on_failure: &OnFailure,
         write: impl FnOnce(&mut F) -> Result<(), FileError>,
-    ) {
+    ) -> Option<String> {
         let written = self.file.as_mut().map(write);
         if matches!(written, Some(Ok(()))) {
-            return;
+            return None;
         }
         self.file = None;
         self.fate.lose(pushes, backlog);
-        if let Some(Err(error)) = written {
-            self.failed(&error, on_failure);
-        }
+        let error = written?.err()?;
+        self.failed(&error, on_failure);
+        Some(error.to_string())
     }
 
     fn failed(&self, error: &FileError, on_failure: &OnFailure) {

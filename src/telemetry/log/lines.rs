@@ -8,7 +8,7 @@ use super::redact;
 use crate::engine::call::{AgentCounter, AgentLoss, CallStats, HangupCause};
 use crate::engine::ids::CallSid;
 use crate::telemetry::metrics::Label;
-use crate::telemetry::{Event, Inner, Refusal};
+use crate::telemetry::{Event, Inner, RecordingsEvent, Refusal};
 
 impl Inner {
     /// Says an event, if it is one that is said.
@@ -76,6 +76,17 @@ impl Inner {
                 "error" => redact(error), held_back),
             Event::CallFileFailed { call, kind, error } => warn!(self.log, "file of a call can't be written";
                 "call_sid" => %call, "kind" => kind, "error" => redact(error), held_back),
+            Event::RecordingNotDeleted { call, place, error } => warn!(self.log,
+                "recording whose time is over can't be deleted";
+                "call_sid" => %call, "place" => place, "error" => redact(error), held_back),
+            Event::PartialFilesNotSwept { error } => warn!(self.log,
+                "what a crash left of recordings can't be deleted"; "error" => redact(error), held_back),
+            Event::PlaybackBroken { call, error } => warn!(self.log, "recording can't be played to its end";
+                "call_sid" => %call, "error" => redact(error), held_back),
+            Event::OwnRecording { call, error, .. } => warn!(self.log, "recording waits on this node's disk";
+                "call_sid" => %call, "error" => redact(error), held_back),
+            Event::RecordingAsked { call, error, .. } => warn!(self.log, "carrier records nothing of a call";
+                "call_sid" => %call, "error" => redact(error), held_back),
             Event::CarrierFailed { call, error } => warn!(self.log, "carrier did not do what it was asked";
                 "call_sid" => %call, "error" => redact(error), held_back),
             Event::PromptMissing { business, channel } => error!(self.log,
@@ -91,6 +102,13 @@ impl Inner {
                 "error" => redact(error), held_back),
             Event::ApiFailed { request_id, error } => error!(self.log, "request to the interface met a fault";
                 "request_id" => request_id, "error" => redact(error), held_back),
+            Event::Recordings(RecordingsEvent::GivenUp { call, step, error }) => warn!(self.log,
+                "step of a call's recording given up"; "call_sid" => %call, "step" => step, "error" => redact(error),
+                held_back),
+            Event::Recordings(RecordingsEvent::Refused { step, error }) => error!(self.log, "recordings: refused";
+                "step" => step, "error" => redact(error), held_back),
+            Event::Recordings(RecordingsEvent::NotRead { error }) => error!(self.log,
+                "work on recordings can't be read"; "error" => redact(error), held_back),
             Event::CallNotPlaced { error } => warn!(self.log, "carrier did not place a call";
                 "error" => redact(error), held_back),
             Event::WebhookAnswered { endpoint, status, .. } => warn!(self.log, "webhook answered with an error";
@@ -141,12 +159,20 @@ fn fault(event: &Event<'_>) -> Option<(&'static str, &'static str)> {
         }
         Event::PanicCaught { actor, .. } => Some(("panic", actor)),
         Event::CallFileFailed { kind, .. } => Some(("call file", kind)),
+        Event::PlaybackBroken { .. } => Some(("playback", "")),
+        Event::OwnRecording { result: "delayed", .. } => Some(("own recording", "")),
+        Event::RecordingAsked { result: "failed", .. } => Some(("recording not started", "")),
         Event::CarrierFailed { .. } => Some(("carrier", "")),
+        Event::RecordingNotDeleted { place, .. } => Some(("recording not deleted", place)),
+        Event::PartialFilesNotSwept { .. } => Some(("partial files not swept", "")),
         Event::CallNotPlaced { .. } => Some(("call not placed", "")),
         Event::PromptMissing { channel, .. } => Some(("prompt missing", channel)),
         Event::WebhookGivenUp { .. } => Some(("webhook given up", "")),
         Event::WebhooksNotRead { .. } => Some(("webhooks not read", "")),
         Event::BusinessesNotRead { .. } => Some(("businesses not read", "")),
+        Event::Recordings(RecordingsEvent::GivenUp { step, .. }) => Some(("recording given up", step)),
+        Event::Recordings(RecordingsEvent::Refused { step, .. }) => Some(("recordings refused", step)),
+        Event::Recordings(RecordingsEvent::NotRead { .. }) => Some(("recordings not read", "")),
         _ => None,
     }
 }

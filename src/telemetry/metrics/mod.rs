@@ -1,8 +1,11 @@
 //! What is counted. Labels are closed lists, so the number of time series is bounded by the code.
 
 mod family;
+mod keeping;
 mod label;
 mod mailbox;
+mod of_calls;
+mod recordings;
 mod thread;
 
 use prometheus::{Histogram, IntCounter, IntGauge, Registry, TextEncoder};
@@ -13,10 +16,13 @@ use crate::engine::call::{AgentCounter, AgentLoss, CallStats, FrameDrop, HangupC
 use crate::telemetry::{Event, Refusal};
 
 use family::{ByWord, CounterBy, Family, HistogramByWord, Register};
+use keeping::Keeping;
 pub(super) use label::Label;
 use label::{AgentNames, Method, StatusCode, Word};
 pub use mailbox::MailboxMeter;
 use mailbox::Mailboxes;
+use of_calls::OfCalls;
+use recordings::Recordings;
 pub use thread::ThreadMeter;
 
 /// What [`render`](super::Telemetry::render) gives, as HTTP says it.
@@ -59,7 +65,12 @@ pub(super) struct Metrics {
     panics: ByWord,
     call_file_failures: ByWord,
     carrier_failures: IntCounter,
+    recordings: Recordings,
     calls_swept: ByWord,
+    keeping: Keeping,
+    recordings_asked: ByWord,
+    own_recordings: ByWord,
+    playbacks_broken: IntCounter,
     capacity: Capacity,
     campaigns_live: IntGauge,
     campaign_takeovers: IntCounter,
@@ -89,20 +100,6 @@ struct Capacity {
     leased: IntGauge,
     max: IntGauge,
     businesses_full: IntGauge,
-}
-
-/// Figures that each call brings at its end.
-struct OfCalls {
-    caller_frames: IntCounter,
-    forwarded_frames: IntCounter,
-    agent_frames: IntCounter,
-    underflow_events: IntCounter,
-    underflow_frames: IntCounter,
-    vad_frames: IntCounter,
-    vad_speech_frames: IntCounter,
-    turns: IntCounter,
-    responses: IntCounter,
-    ignored_inputs: IntCounter,
 }
 
 const CALL_SECONDS: &[f64] = &[5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_200.0, 3_600.0];
@@ -198,10 +195,26 @@ impl Metrics {
                 "Files of calls that could not be written, by kind.",
             ),
             carrier_failures: r.counter("carrier_failures_total", "Requests that the carrier did not fulfil."),
+            keeping: Keeping::new(&r),
             calls_swept: r.by_word(
                 "calls_swept_total",
                 "result",
                 "Calls that stayed open for too long, by what the carrier said of them.",
+            ),
+            recordings: Recordings::new(&r),
+            recordings_asked: r.by_word(
+                "carrier_recordings_total",
+                "result",
+                "Calls that the carrier was asked to record, by what came of it.",
+            ),
+            own_recordings: r.by_word(
+                "own_recordings_total",
+                "result",
+                "Recordings that were made here, by what became of them: kept, empty, or delayed and tried again.",
+            ),
+            playbacks_broken: r.counter(
+                "recording_playbacks_broken_total",
+                "Recordings that stopped in the middle, for the store gave no more.",
             ),
             capacity: Capacity::new(&r),
             campaigns_live: r.gauge("campaigns_live", "Campaigns that this node runs."),
@@ -334,6 +347,15 @@ impl Metrics {
             }
             Event::LeadDialled => self.leads_dialled.inc(),
             Event::LeadSettled { outcome } => self.leads_settled.of(outcome).inc(),
+            Event::RecordingDeleted { .. }
+            | Event::RecordingNotDeleted { .. }
+            | Event::RecordingsKept { .. }
+            | Event::PartialFilesSwept { .. }
+            | Event::PartialFilesNotSwept { .. } => self.keeping.count(event),
+            Event::Recordings(ref event) => self.recordings.count(event),
+            Event::PlaybackBroken { .. } => self.playbacks_broken.inc(),
+            Event::OwnRecording { result, .. } => self.own_recordings.of(result).inc(),
+            Event::RecordingAsked { result, .. } => self.recordings_asked.of(result).inc(),
             Event::CallSwept { result } => self.calls_swept.of(result).inc(),
             Event::PromptBuilt { was_kept: true } => self.prompt_cache_hits.inc(),
             Event::PromptBuilt { was_kept: false } => self.prompt_cache_misses.inc(),
@@ -377,37 +399,6 @@ impl Capacity {
             max: r.gauge("capacity_slots_max", "Calls that may be alive at once over all nodes; 0: no limit."),
             businesses_full: r.gauge("capacity_businesses_full", "Businesses that can have no further call now."),
         }
-    }
-}
-
-impl OfCalls {
-    fn new(r: &Register<'_>) -> Self {
-        Self {
-            caller_frames: r.counter("caller_frames_total", "Frames of 20 ms that came from callers, of ended calls."),
-            forwarded_frames: r.counter("forwarded_frames_total", "… of which agents got so many."),
-            agent_frames: r.counter("agent_frames_total", "Frames of 20 ms that were sent to callers, of ended calls."),
-            underflow_events: r.counter("underflow_events_total", "Times that a response ran dry while it was played."),
-            underflow_frames: r.counter("underflow_frames_total", "Frames of 20 ms that were missing then."),
-            vad_frames: r.counter("vad_frames_total", "Frames that the voice activity detector judged."),
-            vad_speech_frames: r.counter("vad_speech_frames_total", "… of which it took so many for speech."),
-            turns: r.counter("turns_total", "Turns stored, of both sides."),
-            responses: r.counter("responses_total", "Answers that were heard."),
-            ignored_inputs: r
-                .counter("ignored_inputs_total", "Inputs of call machines that made no sense when they came."),
-        }
-    }
-
-    fn add(&self, stats: &CallStats) {
-        self.caller_frames.inc_by(stats.caller_frames);
-        self.forwarded_frames.inc_by(stats.forwarded_frames);
-        self.agent_frames.inc_by(stats.agent_frames);
-        self.underflow_events.inc_by(stats.underflow_events);
-        self.underflow_frames.inc_by(stats.underflow_frames);
-        self.vad_frames.inc_by(stats.vad_frames);
-        self.vad_speech_frames.inc_by(stats.vad_speech_frames);
-        self.turns.inc_by(stats.turns.into());
-        self.responses.inc_by(stats.responses.into());
-        self.ignored_inputs.inc_by(stats.ignored_inputs);
     }
 }
 

@@ -6,53 +6,21 @@ use std::time::Duration;
 use actix::Addr;
 use futures_util::future::LocalBoxFuture;
 
-use crate::actors::call::{CallPlan, MediaPort};
-use crate::actors::call_registry::{CallRegistry, LiveCall, NotRegistered, Reservation, ReserveCall};
+use crate::actors::call_registry::{CallRegistry, Reservation};
 use crate::actors::call_status::{ApplyStatus, CallStatusActor};
 use crate::actors::metered;
 use crate::clock;
 use crate::engine::audio::Hz8k;
-use crate::engine::ids::{AccountSid, BusinessId, CallSid, PhoneNumber, StreamSid};
+use crate::engine::ids::{AccountSid, CallSid};
 use crate::engine::status::{CallDirection, CallStatus, CarrierSource, StatusChange};
 use crate::engine::wire::auth::RequestAuth;
 use crate::engine::wire::media_stream::StreamStart;
 use crate::engine::wire::token::{MediaTokens, TOKEN_PARAMETER};
 use crate::telemetry::{Refusal, Telemetry};
+use crate::transport::admission::{Admission, ClaimCall, MakePlan};
 
-/// A media stream whose token is valid.
-#[derive(Clone, Debug)]
-pub struct Admission {
-    /// Which call.
-    pub call: CallSid,
-    /// Which stream.
-    pub stream: StreamSid,
-    /// Whose call, as signed by us when it came in.
-    pub business: BusinessId,
-    /// Who called whom, as signed by us.
-    pub direction: CallDirection,
-    /// The caller's number, as signed by us, where it is one and known.
-    pub from: Option<PhoneNumber>,
-    /// The called number, likewise.
-    pub to: Option<PhoneNumber>,
-    /// What the agent is told of the person or the matter, of a call that we placed.
-    pub notes: Vec<(String, String)>,
-}
-
-/// Who has the right to a call's media, over all nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// This socket: nobody had it before.
-    Ours,
-    /// Another socket, here or on another node.
-    Taken,
-}
-
-/// Claims a call's media for this node, in the database or, while that is away, in the spool.
-pub type ClaimCall = Arc<dyn Fn(CallSid) -> LocalBoxFuture<'static, Claim> + Send + Sync>;
 /// Finds what the agent is told of a call that we placed; nothing, if that takes too long.
 pub type FindNotes = Arc<dyn Fn(CallSid) -> LocalBoxFuture<'static, Vec<(String, String)>> + Send + Sync>;
-/// Makes the plan of a call that was admitted.
-pub type MakePlan = Arc<dyn Fn(Admission, Reservation, Box<dyn MediaPort<Hz8k>>) -> CallPlan<Hz8k> + Send + Sync>;
 
 /// Everything that a media socket needs before its call begins.
 pub struct StreamDoor {
@@ -77,13 +45,10 @@ pub struct StreamDoor {
     /// What is known of a call that we placed.
     pub notes: FindNotes,
     /// What a call is made of.
-    pub plan: MakePlan,
+    pub plan: MakePlan<Hz8k>,
     /// Logs and figures.
     pub telemetry: Telemetry,
 }
-
-/// How long the directory of calls may take to answer. It does nothing but look up: longer means that it is gone.
-const REGISTRY_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 impl StreamDoor {
     /// Checks the account and the token of a `start`.
@@ -117,21 +82,7 @@ impl StreamDoor {
     /// Reserves the call here, then claims it on all nodes; its authenticated start is the carrier's word that
     /// the call is in progress.
     pub(super) async fn reserve(&self, admission: &Admission) -> Result<Reservation, Refusal> {
-        let reserve = ReserveCall(LiveCall {
-            call: admission.call.clone(),
-            business: admission.business.clone(),
-            direction: admission.direction,
-            since: clock::wall_micros(),
-        });
-        let reservation = match metered::ask(&self.registry, reserve, REGISTRY_ANSWERS_WITHIN).await {
-            Ok(Ok(reservation)) => reservation,
-            Ok(Err(NotRegistered::SecondSocket)) => return Err(Refusal::SecondSocket),
-            Ok(Err(NotRegistered::Draining)) | Err(_) => return Err(Refusal::Draining),
-        };
-        if (self.claim)(admission.call.clone()).await == Claim::Taken {
-            reservation.withdraw();
-            return Err(Refusal::SecondSocket);
-        }
+        let reservation = admission.reserve(&self.registry, &self.claim).await?;
         metered::order(&self.status, ApplyStatus(in_progress(admission)));
         Ok(reservation)
     }

@@ -29,7 +29,10 @@ pub(super) const CHANGE: &[Rule] = &[
 pub(super) const RECORD: &[Rule] = &[
     ("RecordingStatusCallback", false, false, is_address),
     ("RecordingStatusCallbackMethod", false, false, is_method),
+    ("RecordingStatusCallbackEvent", false, true, |value| ["in-progress", "completed", "absent"].contains(&value)),
     ("RecordingChannels", false, false, |value| ["mono", "dual"].contains(&value)),
+    ("RecordingTrack", false, false, |value| ["inbound", "outbound", "both"].contains(&value)),
+    ("Trim", false, false, |value| ["trim-silence", "do-not-trim"].contains(&value)),
 ];
 pub(super) const SET_NUMBER: &[Rule] = &[
     ("VoiceUrl", false, false, is_address),

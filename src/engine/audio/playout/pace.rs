@@ -12,13 +12,15 @@ pub(super) struct Pace {
     lead_frames: u32,
     /// When everything that was sent will have been heard.
     heard_by: CallTime,
-    last_sent: Option<CallTime>,
+    /// When the last frame was due, or [`LEAST_GAP`] before it was sent if it was later than that.
+    last_due: Option<CallTime>,
     /// How many frames may still go out without a gap, at the start of a response.
     at_once: u32,
 }
 
 /// The least time between two frames, but for the lead. A frame later than this and earlier than 20 ms restores
-/// lead without being a burst.
+/// lead without being a burst. It counts from when a frame was due, so that a thread whose ticks are all
+/// late by one still sends as fast as the caller hears.
 const LEAST_GAP: Duration = Duration::from_millis(15);
 /// The largest lead: an interruption takes back no more.
 const LARGEST_LEAD_MS: u32 = 200;
@@ -26,7 +28,7 @@ const LARGEST_LEAD_MS: u32 = 200;
 impl Pace {
     pub fn new(lead_ms: u32) -> Self {
         let lead_frames = (lead_ms.min(LARGEST_LEAD_MS) / FRAME_MS).max(1);
-        Self { lead_frames, heard_by: CallTime::START, last_sent: None, at_once: 0 }
+        Self { lead_frames, heard_by: CallTime::START, last_due: None, at_once: 0 }
     }
 
     /// A response starts: its lead may go out at once.
@@ -37,14 +39,16 @@ impl Pace {
     /// When the next frame may go out.
     pub fn next_due(&self) -> CallTime {
         let by_lead = self.heard_by - FRAME * (self.lead_frames - 1);
-        match self.last_sent {
+        match self.last_due {
             Some(last) if self.at_once == 0 => by_lead.max(last + LEAST_GAP),
             _ => by_lead,
         }
     }
 
-    /// A frame goes out. Says whether the ear had run dry before.
-    pub fn send(&mut self, now: CallTime) -> bool {
+    /// A frame goes out, which was there at `ready`. Says whether the ear had run dry before.
+    pub fn send(&mut self, now: CallTime, ready: CallTime) -> bool {
+        let due = self.next_due().max(ready).min(now);
+        self.last_due = Some(due.max(now - LEAST_GAP));
         let late = now.since(self.heard_by);
         // With a lead of one frame every timer tick is a little late: what the next gap makes good is no loss.
         let tolerance = if self.lead_frames == 1 { FRAME - LEAST_GAP } else { Duration::ZERO };
@@ -53,7 +57,6 @@ impl Pace {
             self.heard_by = now;
         }
         self.heard_by = self.heard_by + FRAME;
-        self.last_sent = Some(now);
         self.at_once = self.at_once.saturating_sub(1);
         ran_dry
     }

@@ -23,6 +23,8 @@ pub(super) struct Segment {
     /// When audio came first and last.
     first_arrival: CallTime,
     pub last_arrival: CallTime,
+    /// Since when there has been a frame to send.
+    pub ready: CallTime,
     /// Samples that came, kept or not.
     received: u64,
     /// Whether a chunk came later than real time.
@@ -41,6 +43,7 @@ impl Segment {
             played: 0,
             first_arrival: CallTime::START,
             last_arrival: CallTime::START,
+            ready: CallTime::START,
             received: 0,
             fell_behind: false,
             next_mark_ms: mark_every_ms,
@@ -55,6 +58,9 @@ impl Segment {
             self.first_arrival = now;
         }
         self.last_arrival = now;
+        if self.samples.len() < R::FRAME_SAMPLES {
+            self.ready = now;
+        }
         let heard_by = self.first_arrival + duration::<R>(self.received);
         self.received += samples as u64;
         self.fell_behind |= !is_first && heard_by < now;
@@ -90,9 +96,12 @@ impl Segment {
     pub fn take_frame<R: Rate>(&mut self) -> (PcmFrame<R>, u64) {
         let mut frame = PcmFrame::silence();
         let length = self.samples.len().min(R::FRAME_SAMPLES);
-        for (slot, sample) in frame.samples_mut().iter_mut().zip(self.samples.drain(..length)) {
-            *slot = sample;
-        }
+        let (first, second) = self.samples.as_slices();
+        let first = &first[..first.len().min(length)];
+        let second = &second[..length - first.len()];
+        frame.samples_mut()[..first.len()].copy_from_slice(first);
+        frame.samples_mut()[first.len()..length].copy_from_slice(second);
+        self.samples.drain(..length);
         self.played += length as u64;
         (frame, length as u64)
     }

@@ -8,6 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::engine::business::{CallLimits, CalledNumber, PromptTexts};
 use crate::engine::ids::BusinessId;
+use crate::engine::recording::RecordingPolicy;
 use crate::http::api::page::{Cursor, Limit};
 use crate::http::api::value::{BusinessName, Moment, Number, PageCursor};
 use crate::store::businesses::{BusinessVersion, StoredBusiness};
@@ -44,6 +45,8 @@ pub(super) struct BusinessJson {
     transfer_to: Option<String>,
     /// Where events are to be sent.
     webhook_url: Option<String>,
+    /// Who records its calls: `off`, `carrier`, `own`, `both`; `null` means the service's setting.
+    recording: Option<&'static str>,
     /// Whether the configuration's file named it first.
     seeded: bool,
     /// Whether it was edited since; the configuration's file has no say then.
@@ -125,6 +128,9 @@ macro_rules! editable {
             /// Where events are to be sent: an https address.
             #[schema(max_length = 2048, pattern = "^https://[!-~]+$")]
             webhook_url: Option<String>,
+            /// Who records its calls: nobody, the carrier, this service, or both; `null` means the service's setting.
+            #[schema(pattern = "^(off|carrier|own|both)$")]
+            recording: Option<String>,
         }
     };
 }
@@ -242,6 +248,7 @@ impl From<StoredBusiness> for BusinessJson {
             time_zone: profile.time_zone.to_string(),
             transfer_to: profile.transfer_to.map(String::from),
             webhook_url: profile.webhook_url,
+            recording: profile.recording.map(RecordingPolicy::as_str),
             seeded: stored.is_seeded,
             edited: stored.is_edited,
             created_at: Moment(stored.created_at),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::words::{SummaryJson, TranscriptJson};
 use crate::actors::call_registry::LiveCall;
 use crate::engine::call::{Farewell, Turn};
 use crate::engine::status::{CallRow, Sourced, StatusChange};
@@ -59,6 +60,10 @@ pub struct CallRecordJson {
     end: Option<EndJson>,
     /// What was said, in order.
     turns: Vec<TurnJson>,
+    /// The words that are kept; `null` until they are settled.
+    transcript: Option<TranscriptJson>,
+    /// What it was about; `null` while nobody has tried to say so.
+    summary: Option<SummaryJson>,
     /// What the carrier said, by the time at which it happened.
     history: Vec<StatusEventJson>,
     /// What happened, in order.
@@ -75,7 +80,11 @@ pub struct ToldCallJson {
     end: Option<EndJson>,
     /// What was said, in order.
     turns: Vec<TurnJson>,
-    /// Whether the turns are too long for a webhook, so that there are none here.
+    /// The words that are kept; `null` until they are settled.
+    transcript: Option<TranscriptJson>,
+    /// What it was about; `null` while nobody has tried to say so.
+    summary: Option<SummaryJson>,
+    /// Whether the turns and the transcript are too long for a webhook, so that there are none here.
     turns_left_out: bool,
 }
 
@@ -87,6 +96,8 @@ impl ToldCallJson {
             call: record.row.clone().into(),
             end: record.end.clone().map(Into::into),
             turns: turns.cloned().map(Into::into).collect(),
+            transcript: record.transcript.clone().filter(|_| with_turns).map(Into::into),
+            summary: record.summary.clone().map(Into::into),
             turns_left_out: !with_turns,
         }
     }
@@ -239,6 +250,8 @@ impl From<CallRecord> for CallRecordJson {
             call: record.row.into(),
             end: record.end.map(Into::into),
             turns: record.turns.into_iter().map(Into::into).collect(),
+            transcript: record.transcript.map(Into::into),
+            summary: record.summary.map(Into::into),
             history: record.history.into_iter().map(Into::into).collect(),
             timeline: record.events.into_iter().map(Into::into).collect(),
         }

@@ -130,7 +130,11 @@ impl Carrier for TwilioRest {
         let fields = [
             ("RecordingStatusCallback", recording.status_url.clone()),
             ("RecordingStatusCallbackMethod", "POST".to_owned()),
+            ("RecordingStatusCallbackEvent", "completed".to_owned()),
+            ("RecordingStatusCallbackEvent", "absent".to_owned()),
             ("RecordingChannels", if recording.two_channels { "dual" } else { "mono" }.to_owned()),
+            // What was said keeps the times at which it was said.
+            ("Trim", "do-not-trim".to_owned()),
         ];
         Box::pin(async move {
             let path = format!("Calls/{call}/Recordings.json");

@@ -12,7 +12,6 @@
 //! * `session` joins them behind the trait.
 
 mod clips;
-mod convert;
 mod ears;
 mod receptionist;
 mod session;

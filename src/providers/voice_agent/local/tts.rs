@@ -19,8 +19,8 @@ use tokio::process::Command;
 use tokio::sync::OnceCell;
 
 use crate::engine::audio::Level;
+use crate::providers::convert::convert;
 
-use super::convert::convert;
 use super::{LocalSettings, Sound, SpeechChoice};
 
 /// How long a program may take. A greeting takes flite 0.1 s, piper 1 s.

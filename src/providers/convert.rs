@@ -1,8 +1,8 @@
 //! Whole recordings from one rate to another, by any ratio.
 //!
 //! A call's sound goes through the streaming resampler of [`crate::engine::audio`], which knows the rates of
-//! calls. Speech programs come with rates of their own (22,050 Hz): this is for them, one finished recording
-//! at a time, off the audio path.
+//! calls. Speech programs come with rates of their own (22,050 Hz) and recognisers want theirs: this is for them, one
+//! finished recording at a time, off the audio path.
 
 use std::f64::consts::PI;
 

@@ -1,0 +1,2 @@
+DROP TABLE recording_starts;
+ALTER TABLE businesses DROP COLUMN recording;
