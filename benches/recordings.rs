@@ -149,7 +149,7 @@ impl RecordingSource for Carrier {
             }
             std::fs::write(file, vec![0; BYTES])?;
             let length = Some(Duration::from_secs(1));
-            Ok(Fetched { format: SoundFormat::Wav, bytes: BYTES as u64, sha256: [0; 32], length })
+            Ok(Fetched { format: SoundFormat::Wav, bytes: BYTES as u64, sha256: [0; 32], length, channels: 2 })
         })
     }
 

@@ -119,6 +119,23 @@ fn it_serves_until_it_is_told_to_stop() {
 }
 
 #[test]
+fn the_program_itself_says_whether_the_service_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = serve(&[("TRUNKLINE__DATA_DIR", folder.path().to_str().unwrap())]);
+    let listen = service.address.to_string();
+    let asks = |arguments: &[&str]| trunkline(arguments).env("TRUNKLINE__HTTP__LISTEN", &listen).ends();
+
+    let health = asks(&["health"]);
+    assert!(health.code == 0 && health.out.contains(r#""status":"ok""#), "{health:?}");
+    let ready = asks(&["health", "--ready"]);
+    assert!(ready.code == 0 && ready.out.contains(r#""name":"database""#), "{ready:?}");
+
+    service.stops();
+    let gone = asks(&["health"]);
+    assert!(gone.code == 1 && gone.err.contains("is the service running"), "{gone:?}");
+}
+
+#[test]
 fn its_secrets_may_stand_in_files_and_a_call_is_two_lines() {
     let folder = tempfile::tempdir().unwrap();
     let (account, token) = (fresh_sid("AC"), fresh_sid(""));

@@ -3,6 +3,8 @@
 
 #[path = "support/http_service.rs"]
 mod http_service;
+#[path = "playback/moved.rs"]
+mod moved;
 #[path = "support/service.rs"]
 mod service;
 

@@ -81,6 +81,17 @@ async fn what_is_put_into_a_bucket_can_be_read_in_parts_copied_and_deleted() {
 }
 
 #[actix_rt::test]
+async fn a_file_that_is_too_large_for_one_request_is_named_and_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("incoming.wav");
+    // It takes no place on the disk: it has one byte more than fits, and none was written.
+    std::fs::File::create(&path).unwrap().set_len((5 << 30) + 1).unwrap();
+    let outcome = bucket("http://127.0.0.1:1", "").put(KEY, &path).await;
+    assert!(matches!(outcome, Err(KeepError::TooLarge { bytes: 5_368_709_121, most: 5_368_709_120 })), "{outcome:?}");
+    assert!(path.exists());
+}
+
+#[actix_rt::test]
 async fn what_was_not_taken_whole_stays_here() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |answer: Answer| async {

@@ -3,7 +3,7 @@
 #
 # Installs what a test needs from Debian's packages when it can (as root, with apt-get). What it can't have it
 # skips and says so, and so do the tests; where CI is set a skip is a failure. The last line is "N passed, N failed": each check is one,
-# each test case is one. The exit code is 0 only if nothing failed.
+# each test case is one. What takes minutes runs only where TRUNKLINE_LONG is set to anything. The exit code is 0 only if nothing failed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
@@ -45,6 +45,8 @@ main() {
     else
         tests "tests" cargo test --locked "${features[@]}" --no-fail-fast --quiet --lib --bins --tests
     fi
+    [[ -n ${TRUNKLINE_LONG:-} ]] &&
+        tests "long tests" cargo test --locked "${features[@]}" --quiet --test asterisk -- --ignored
     tests "doc tests" cargo test --locked "${features[@]}" --quiet --doc
     # Other code than that of the tests: optimized, and so a build of its own.
     have valgrind && check "instructions" cargo bench --locked --profile counted --bench instructions
@@ -55,7 +57,7 @@ main() {
 # What a test needs, the packages that bring it, and what is skipped without it.
 install_missing() {
     local need missing=()
-    for need in cc libpq postgres promtool valgrind venv flite pocketsphinx; do
+    for need in cc libpq postgres promtool valgrind venv flite pocketsphinx podman sqlite3 sipp mmdebstrap; do
         have "$need" || read -r -a missing <<<"${missing[*]} $(packages_for "$need")"
     done
     if ((${#missing[@]})) && command -v apt-get >/dev/null && ((EUID == 0)); then
@@ -69,6 +71,13 @@ install_missing() {
     have promtool || skip "what promtool says of /metrics" "promtool is missing (prometheus)"
     have valgrind || skip "counting instructions" "valgrind is missing"
     have flite && have pocketsphinx || skip "a recogniser that is a real one" "flite or pocketsphinx is missing"
+    have sqlite3 || skip "the backup of SQLite" "sqlite3 is missing"
+    have podman || skip "the container" "podman, runc or mmdebstrap is missing"
+    if ! have sipp || ! have mmdebstrap; then
+        skip "tests with a real Asterisk" "SIPp or mmdebstrap is missing (sip-tester, mmdebstrap)"
+    elif ! tests/asterisk.sh "${CARGO_TARGET_DIR:-target}/tmp/asterisk-22" 2>"$output"; then
+        skip "tests with a real Asterisk" "$(tail -n 1 "$output")"
+    fi
     have venv || skip "Schemathesis, and checks against published schemas" "python3 -m venv is missing (python3-venv)"
 }
 
@@ -77,8 +86,9 @@ have() {
     cc) command -v cc >/dev/null ;;
     libpq) command -v pkg-config >/dev/null && pkg-config --exists libpq ;;
     postgres) command -v postgres >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null ;;
-    promtool | valgrind | flite) command -v "$1" >/dev/null ;;
+    promtool | valgrind | flite | sqlite3 | sipp | mmdebstrap) command -v "$1" >/dev/null ;;
     pocketsphinx) command -v pocketsphinx_continuous >/dev/null ;;
+    podman) command -v podman >/dev/null && command -v runc >/dev/null && command -v mmdebstrap >/dev/null ;;
     venv) python3 -c "import ensurepip, venv" >/dev/null 2>&1 ;;
     esac
 }
@@ -93,6 +103,10 @@ packages_for() {
     venv) echo python3-venv ;;
     flite) echo flite ;;
     pocketsphinx) echo pocketsphinx pocketsphinx-en-us ;;
+    podman) echo podman runc mmdebstrap ;;
+    sqlite3) echo sqlite3 ;;
+    sipp) echo sip-tester ;;
+    mmdebstrap) echo mmdebstrap ;;
     esac
 }
 

@@ -34,6 +34,7 @@ const LEASE: Duration = Duration::from_secs(30);
 on_both_databases! {
     a_hundred_triggers_over_two_nodes_make_one_job
     a_recording_is_fetched_read_and_told_once
+    the_words_are_told_though_another_recording_is_still_to_come
     an_answer_that_comes_too_late_changes_nothing
     a_lease_that_is_prolonged_is_not_taken_over
     the_end_of_a_call_settles_its_turns
@@ -65,7 +66,7 @@ fn re(n: u32) -> RecordingId {
 
 fn announced(n: u32) -> RecordingReport {
     let url = Some("/2010-04-01/Accounts/AC0/Recordings/RE0".to_owned());
-    RecordingReport { url, ..RecordingReport::new(re(n), call(n), RecordingState::Announced) }
+    RecordingReport { url, channels: Some(2), ..RecordingReport::new(re(n), call(n), RecordingState::Announced) }
 }
 
 fn open(database: &Database, node: &str) -> Store {
@@ -85,7 +86,7 @@ fn finish(store: &Store, lease: &Lease, answer: &WorkAnswer, now: i64) -> Finish
 fn fetched() -> WorkAnswer {
     let (key, content_type) = ("2026/11/RE.wav".to_owned(), "audio/wav".to_owned());
     let file = KeptFile { key, content_type, bytes: 44, sha256: "00".repeat(32) };
-    WorkAnswer::Fetched { file, length: Some(Duration::from_millis(1_500)) }
+    WorkAnswer::Fetched { file, length: Some(Duration::from_millis(1_500)), channels: 1 }
 }
 
 fn words() -> WorkAnswer {
@@ -155,6 +156,7 @@ fn a_recording_is_fetched_read_and_told_once(database: Database) {
     }
     let recording = store.recordings_of(&call(1)).unwrap().pop().unwrap();
     assert_eq!((recording.state, recording.length_ms), (RecordingState::Fetched, Some(1_500)));
+    assert_eq!(recording.channels, Some(1), "as its content has it, whatever the carrier told");
     assert_eq!(recording.file.unwrap().bytes, 44);
     let transcript = store.transcript(&call(1)).unwrap().unwrap();
     assert_eq!(
@@ -178,6 +180,40 @@ fn a_recording_is_fetched_read_and_told_once(database: Database) {
     finish(&store, &lease, &fetched(), late);
     assert_eq!(take(&store, "a", late), []);
     assert_eq!((store.recordings_of(&call(1)).unwrap().len(), told()), (2, 1));
+}
+
+fn the_words_are_told_though_another_recording_is_still_to_come(database: Database) {
+    let (store, mut status) = database.open("a");
+    let (business, url) = ("Reception".parse().unwrap(), Some("https://bakery.example/hooks".to_owned()));
+    let profile = Profile { webhook_url: url, ..Profile::named("Reception") };
+    store.business_writer().create(&business, &profile, Editor { by: "test", at: 1 }).unwrap();
+    status.apply(&life_of(&call(1))).unwrap();
+    // The call of these changes is over after 44 s.
+    store.hear_of_recording(&announced(1), 40 * SECOND).unwrap();
+    store.hear_of_recording(&RecordingReport::new(re(2), call(1), RecordingState::Started), 40 * SECOND).unwrap();
+    let told = || {
+        let all = store.deliveries(&business, None, None, 9).unwrap();
+        all.iter().filter(|told| told.kind == EventKind::CallTranscribed).count()
+    };
+    let late = 144 * SECOND;
+    let mut lease = take(&store, "a", late).pop().unwrap();
+    for answer in [fetched(), words()] {
+        let finished = store.finish_recording_work(&lease, &answer, late, LEASE, ROOM, &rules()).unwrap();
+        let Finished::Kept { next: Some(next), .. } = finished else { panic!("{finished:?}") };
+        lease = *next;
+    }
+    assert_eq!((lease.job.step, told()), (Step::Summarise, 0));
+    finish(&store, &lease, &summed_up(), late);
+    // What is left to do is only to see whether the second one comes.
+    assert_eq!(told(), 1);
+    let work = store.recording_work_of(&call(1)).unwrap().unwrap();
+    assert_eq!((work.step, work.settled_at), (Step::Wait, None));
+    let lease = take(&store, "a", work.next_at).pop().unwrap();
+    assert_eq!((lease.job.step, lease.job.recording.clone()), (Step::Fetch, Some(re(2))));
+    finish(&store, &lease, &fetched(), work.next_at);
+    let work = store.recording_work_of(&call(1)).unwrap().unwrap();
+    assert_eq!((work.step, told()), (Step::Done, 1));
+    assert!(work.settled_at.is_some());
 }
 
 fn an_answer_that_comes_too_late_changes_nothing(database: Database) {

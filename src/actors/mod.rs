@@ -16,11 +16,13 @@
 //! | [`business_keeper::BusinessKeeper`] | one | the picture of the businesses from which calls are served, and its writer |
 //! | [`recording_supervisor::RecordingSupervisor`] | one | which steps of recordings' work this node does, and their leases |
 //! | [`transcription_worker::TranscriptionWorker`] | a few | a recogniser |
+//! | [`asterisk::AriController`] | one, where there is an Asterisk to steer | which channels and bridges belong to which call |
 //! | [`webhook_sender::WebhookSender`] | one | which outgoing webhooks this node is sending |
 //!
 //! All of them run in a [`metered`] context: it counts their mailboxes and catches their panics. [`lateness`] is no
 //! actor: it watches the threads on which calls live.
 
+pub mod asterisk;
 pub mod business_keeper;
 pub mod call;
 pub mod call_registry;

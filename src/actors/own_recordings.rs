@@ -8,6 +8,9 @@
 //! What a process left behind that was killed is found at the next start, in the folder where recordings are made: such a file
 //! is a valid WAV that lacks its last seconds. A database or a store that is away is asked again after a pause, for as long as
 //! it takes; until then the file stays where it is. One that can't be kept goes behind the others, so that it holds up none.
+//!
+//! Where the store is another place, its file gets a second name, which is moved; the first goes only when the database has been
+//! told. So whenever the process is killed, the next start finds the file, and does what was not done.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -29,12 +32,14 @@ use crate::engine::ids::CallSid;
 use crate::engine::recording::{RecordingId, RecordingState, SoundFormat};
 use crate::providers::recording_store::{KeepError, RecordingStore};
 use crate::store::call_files::RecordingDone;
-use crate::store::recordings::{KeptFile, RecordingReport};
+use crate::store::recordings::{KeptFile, Recording, RecordingReport};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{Event, Telemetry};
 
 /// How many seconds it waits after each failure; the last pause again and again.
 const PAUSES_S: [u64; 5] = [1, 5, 15, 60, 300];
+/// What the keys of recordings begin with that were moved into the store.
+const IN_THE_STORE: &str = "own/";
 /// How much of a file is read at once.
 const PIECE: usize = 64 * 1_024;
 
@@ -137,7 +142,8 @@ impl Actor for OwnRecordings {
     /// Looks for what an earlier process left behind: files that nobody has written to since this one started.
     fn started(&mut self, ctx: &mut Metered<Self>) {
         let (folder, store, before) = (self.parts.folder.clone(), self.parts.store.clone(), clock::wall_micros());
-        let found = async move { left_behind(&folder, &store, before).await };
+        let kept = self.parts.kept;
+        let found = async move { left_behind(&folder, kept, &store, before).await };
         ctx.spawn(found.into_actor(self).map(|found, this, ctx| {
             this.waiting.extend(found.into_iter().map(Waiting::from));
             this.next(ctx);
@@ -189,12 +195,20 @@ impl OwnRecordingParts {
         let (store, at) = (self.store.clone(), clock::wall_micros());
         let told = spawn_blocking(move || store.hear_of_recording(&report, at)).await;
         told.unwrap_or(Err(StoreError::Stopping))?;
+        if self.kept == KeptWhere::InTheStore && result == "kept" {
+            let path = self.path_of(&next.done.call);
+            spawn_blocking(move || removed(&path)).await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))?;
+        }
         Ok(result)
+    }
+
+    fn path_of(&self, call: &CallSid) -> PathBuf {
+        self.folder.join(format!("{call}.wav"))
     }
 
     /// Looks at a recording and brings it to where it is kept: what is to be told of it.
     async fn moved(&self, recordings: &dyn RecordingStore, done: &RecordingDone) -> Result<RecordingReport, NotKept> {
-        let path = self.folder.join(format!("{}.wav", done.call));
+        let path = self.path_of(&done.call);
         let file = path.clone();
         let seen =
             spawn_blocking(move || look_at(&file)).await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))?;
@@ -207,8 +221,10 @@ impl OwnRecordingParts {
         let key = match self.kept {
             KeptWhere::InPlace => format!("{}.wav", done.call),
             KeptWhere::InTheStore => {
-                let key = format!("own/{}.wav", done.call);
-                recordings.put(&key, &path).await?;
+                let key = format!("{IN_THE_STORE}{}.wav", done.call);
+                let named = spawn_blocking(move || second_name(&path)).await;
+                let moving = named.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))?;
+                recordings.put(&key, &moving).await?;
                 key
             }
         };
@@ -236,6 +252,26 @@ enum NotKept {
     Store(#[from] KeepError),
     #[error("it can't be told: {0}")]
     Database(#[from] StoreError),
+}
+
+/// Gives a file another name beside its own, under which it can be moved: the name of a file that is not looked for. Where the file
+/// system knows no second names, it is a copy.
+fn second_name(path: &Path) -> io::Result<PathBuf> {
+    let moving = path.with_extension("moving");
+    removed(&moving)?;
+    match fs::hard_link(path, &moving) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => fs::copy(path, &moving).map(|_| ())?,
+        other => other?,
+    }
+    Ok(moving)
+}
+
+/// Deletes a file; one that is gone is no error.
+fn removed(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// What a recording is, by its content.
@@ -281,12 +317,12 @@ fn look_at(path: &Path) -> io::Result<Option<Sound>> {
 }
 
 /// The recordings in the folder that nobody knows of, the oldest first; asked until the database answers.
-async fn left_behind(folder: &Path, store: &Store, before: i64) -> Vec<RecordingDone> {
+async fn left_behind(folder: &Path, kept: KeptWhere, store: &Store, before: i64) -> Vec<RecordingDone> {
     let mut pauses = PAUSES_S.into_iter();
     loop {
         let (folder, store) = (folder.to_owned(), store.clone());
         // Else it can't be told either; and the store says by itself that it is away.
-        if let Ok(Ok(found)) = spawn_blocking(move || untold(&folder, &store, before)).await {
+        if let Ok(Ok(found)) = spawn_blocking(move || untold(&folder, kept, &store, before)).await {
             return found;
         }
         let pause = pauses.next().unwrap_or(PAUSES_S[PAUSES_S.len() - 1]);
@@ -294,7 +330,8 @@ async fn left_behind(folder: &Path, store: &Store, before: i64) -> Vec<Recording
     }
 }
 
-fn untold(folder: &Path, store: &Store, before: i64) -> Result<Vec<RecordingDone>, StoreError> {
+/// Those that nobody knows of. What was moved and told, and has its first name still, loses it.
+fn untold(folder: &Path, kept: KeptWhere, store: &Store, before: i64) -> Result<Vec<RecordingDone>, StoreError> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(Vec::new()) };
     let written_at =
         |modified: SystemTime| modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
@@ -309,9 +346,28 @@ fn untold(folder: &Path, store: &Store, before: i64) -> Result<Vec<RecordingDone
     files.sort();
     let mut untold = Vec::new();
     for (_, call) in files {
-        if store.recording(&RecordingId::Own(call.clone()))?.is_none() {
-            untold.push(RecordingDone { call, error: Some("the service was killed while it recorded".to_owned()) });
+        match store.recording(&RecordingId::Own(call.clone()))? {
+            None => {
+                let error = Some("the service was killed before it told of this recording".to_owned());
+                untold.push(RecordingDone { call, error });
+            }
+            Some(told) if kept == KeptWhere::InTheStore && is_elsewhere(&told) => {
+                // What can't be deleted now is found again by the next start.
+                removed(&folder.join(format!("{call}.wav"))).ok();
+            }
+            Some(_) => {}
         }
     }
     Ok(untold)
 }
+
+/// Whether a recording was moved into the store, or was deleted there since.
+fn is_elsewhere(told: &Recording) -> bool {
+    match &told.file {
+        Some(file) => file.key.starts_with(IN_THE_STORE),
+        None => told.state == RecordingState::Expired,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,28 +2,26 @@
 
 use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use actix::Addr;
+use actix::ArbiterHandle;
 use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::actors::business_keeper::Businesses;
-use crate::actors::call_registry::CallRegistry;
-use crate::actors::call_status::CallStatusActor;
-use crate::actors::lateness::Overload;
+use crate::actors::asterisk::{AriCarrier, AriController, AriParts, AriState};
 use crate::config::{AudioSocketSettings, Config};
 use crate::engine::audio::{Hz8k, Hz16k, Hz24k, Hz48k, Rate};
 use crate::engine::wire::audiosocket::UuidSeal;
+use crate::providers::ari::{AriSettings, AsteriskRest};
 use crate::providers::voice_agent::local;
 use crate::providers::webhook_receiver::Network;
+use crate::store::Store;
 use crate::telemetry::{Event, Telemetry};
-use crate::transport::admission::ClaimCall;
 use crate::transport::audiosocket::{self, Crowd, IsAllowed, Plans, SocketDoor};
 
 use super::agents::Agents;
 use super::plans::{Makings, plans};
+use super::service::Core;
 
 /// Listens, if that is configured.
 pub(super) fn listener(config: &Config) -> anyhow::Result<Option<TcpListener>> {
@@ -53,49 +51,97 @@ pub(super) fn warm_up(config: &Config) {
     }
 }
 
+/// Steers the Asterisk of the configuration, if there is one, on this thread; what becomes of that, and who places
+/// calls there, if any are.
+pub(super) fn steer(
+    config: &Config,
+    core: &Core,
+    listener: Option<&TcpListener>,
+    store: &Store,
+    telemetry: &Telemetry,
+    arbiter: &ArbiterHandle,
+) -> anyhow::Result<Option<(AriState, Option<AriCarrier>)>> {
+    let config = &config.asterisk;
+    let (own, audio) = (&config.ari, &config.audiosocket);
+    let (Some(url), Some(password), Some(listener)) = (&own.url, &own.password, listener) else { return Ok(None) };
+    let ari = AsteriskRest::new(AriSettings {
+        url: url.clone(),
+        username: own.username.clone(),
+        password: password.clone(),
+        application: own.app.clone(),
+        answer_within: Duration::from_millis(own.answer_timeout_ms.into()),
+    });
+    let parts = AriParts {
+        ari: Arc::new(ari),
+        app: own.app.clone(),
+        media_host: audio.reached_at(listener.local_addr().context("asterisk.audiosocket.listen")?),
+        media_format: own.format.as_str(),
+        transfer_context: Some(own.transfer_context.clone()).filter(|context| !context.is_empty()),
+        businesses: core.businesses.businesses.clone(),
+        usual_business: audio.business.clone(),
+        capacity: core.capacity.clone(),
+        status: core.status.clone(),
+        registry: core.registry.clone(),
+        expected: core.expected.clone(),
+        seal: core.seal.clone(),
+        overload: Arc::clone(&core.overload),
+        is_stopping: Arc::clone(&core.is_stopping),
+        telemetry: telemetry.clone(),
+    };
+    let (controller, state) = AriController::start(parts, arbiter);
+    let carrier = (!own.dial.is_empty()).then(|| AriCarrier {
+        controller,
+        store: store.clone(),
+        dial: own.dial.clone(),
+        answer_within: Duration::from_millis(own.answer_timeout_ms.into()),
+    });
+    Ok(Some((state, carrier)))
+}
+
+/// How long calls may take to leave Asterisk after their end.
+const LEAVES_WITHIN: Duration = Duration::from_secs(2);
+
+/// Waits until nothing of ended calls is left in Asterisk, but not for long.
+pub(super) async fn leave(ari: Option<AriState>) {
+    let Some(ari) = ari.filter(|ari| ari.fault().is_none()) else { return };
+    let none = async {
+        while ari.calls() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LEAVES_WITHIN, none).await.ok();
+}
+
 /// The UUIDs of this service: known on every node that has the same administrator's token.
 pub(super) fn seal(admin: &SecretString) -> UuidSeal {
     UuidSeal::new(admin.expose_secret().as_bytes())
 }
 
-/// What the door is made of, besides what plans are.
-pub(super) struct Hinges<'a> {
-    pub makings: Makings,
-    pub agents: Agents<Hz8k>,
-    pub claim: ClaimCall,
-    pub seal: UuidSeal,
-    pub businesses: &'a Businesses,
-    pub registry: &'a Addr<CallRegistry>,
-    pub status: &'a Addr<CallStatusActor>,
-    pub overload: &'a Arc<Overload>,
-    pub is_stopping: &'a Arc<AtomicBool>,
-    pub patience: Duration,
-}
-
 /// The door through which such calls come.
-pub(super) fn door(hinges: Hinges<'_>) -> anyhow::Result<Arc<SocketDoor>> {
+pub(super) fn door(core: &Core, makings: Makings) -> anyhow::Result<Arc<SocketDoor>> {
     // Closing the socket ends the call or lets the dialplan go on: there is nobody else to ask, for either.
-    let makings = Makings { carrier: None, recorder: None, can_transfer: false, ..hinges.makings };
+    let makings = Makings { carrier: None, recorder: None, can_transfer: false, ..makings };
     let config = Arc::clone(&makings.config);
     let settings = &config.asterisk.audiosocket;
     Ok(Arc::new(SocketDoor {
         is_allowed: is_allowed(settings)?,
         crowd: Crowd::new(settings.max_connections, settings.connects_per_second),
         settings: settings.clone(),
-        seal: hinges.seal,
+        seal: core.seal.clone(),
+        expected: core.expected.clone(),
         idle_timeout: Duration::from_millis(config.media.idle_timeout_ms.into()),
-        patience: hinges.patience,
-        businesses: hinges.businesses.clone(),
+        patience: core.patience,
+        businesses: core.businesses.businesses.clone(),
         store: makings.store.clone(),
-        registry: hinges.registry.clone(),
-        status: hinges.status.clone(),
+        registry: core.registry.clone(),
+        status: core.status.clone(),
         capacity: makings.capacity.clone(),
-        overload: Arc::clone(hinges.overload),
-        is_stopping: Arc::clone(hinges.is_stopping),
-        claim: hinges.claim,
+        overload: Arc::clone(&core.overload),
+        is_stopping: Arc::clone(&core.is_stopping),
+        claim: Arc::clone(&core.claim),
         telemetry: makings.telemetry.clone(),
         plans: Plans {
-            hz8k: plans(makings.clone(), hinges.agents),
+            hz8k: plans(makings.clone(), core.agents.clone()),
             hz16k: plans(makings.clone(), at_rate::<Hz16k>(&config)?),
             hz24k: plans(makings.clone(), at_rate::<Hz24k>(&config)?),
             hz48k: plans(makings, at_rate::<Hz48k>(&config)?),

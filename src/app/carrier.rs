@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix::{Addr, Arbiter};
 
+use crate::actors::asterisk::AriState;
 use crate::actors::business_keeper::Businesses;
 use crate::actors::call_registry::CallRegistry;
 use crate::actors::call_status::CallStatusActor;
@@ -15,7 +16,6 @@ use crate::actors::capacity::lease_keeper::LeaseKeeper;
 use crate::actors::capacity::{BusinessLimits, CallLimits, Capacity, Sharing};
 use crate::actors::dialler::resolver::{Patience, Resolver};
 use crate::actors::dialler::{Dialler, DiallerSettings};
-use crate::actors::lateness::Overload;
 use crate::actors::metered;
 use crate::actors::recording_starter::{RecordingStarter, StarterParts};
 use crate::actors::recording_supervisor::{GiveBack, RecordingSupervisor};
@@ -27,7 +27,9 @@ use crate::providers::carrier::Carrier;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
+use super::asterisk;
 use super::recording_places::Recordings;
+use super::service::Core;
 
 /// The limits of each business, as calls see them; where it has none of its own, those of the configuration.
 struct Limits {
@@ -86,6 +88,7 @@ pub(super) struct Beside {
     pub supervisor: Addr<RecordingSupervisor>,
     pub store: Store,
     pub node: Arc<str>,
+    pub ari: Option<AriState>,
     /// How long the database may take for either of the things that are given back.
     pub patience: Duration,
 }
@@ -97,7 +100,8 @@ impl Beside {
     /// Ends what goes on beside calls, and gives back what this node holds: the others need not wait until it runs out, which
     /// it does by itself where the database is away.
     pub(super) async fn end(self) {
-        let Self { arbiter, capacity, supervisor, store, node, patience } = self;
+        let Self { arbiter, capacity, supervisor, store, node, ari, patience } = self;
+        asterisk::leave(ari).await;
         metered::ask(&supervisor, GiveBack, GIVE_BACK_WITHIN).await.ok();
         arbiter.stop();
         capacity.give_back().await;
@@ -124,25 +128,25 @@ impl Bench<'_> {
         LeaseKeeper::start(capacity.clone(), kept_for, self.telemetry.clone(), &beside.handle());
     }
 
-    /// Who places calls, if the carrier's credentials and our own address are known.
-    pub(super) fn dialler(
-        &self,
-        carrier: Option<Arc<dyn Carrier>>,
-        capacity: &Capacity,
-        is_stopping: &Arc<AtomicBool>,
-        overload: &Arc<Overload>,
-    ) -> Option<Dialler> {
-        let (carrier, url) = (carrier?, self.config.http.public_url.as_ref()?);
+    /// Who places calls: the carrier, if its credentials and our own address are known, or else a PBX.
+    pub(super) fn dialler(&self, core: &Core) -> Option<Dialler> {
+        let public_url = self.config.http.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
+        let (carrier, public_url) = match (&core.carrier, public_url, &core.pbx_carrier) {
+            (Some(carrier), Some(url), _) => (carrier, url),
+            // It asks us nothing over HTTP.
+            (_, _, Some(pbx)) => (pbx, String::new()),
+            (_, _, None) => return None,
+        };
         let max_call = Duration::from_millis(self.config.limits.max_call_ms.into());
         let settings = DiallerSettings {
-            carrier,
-            public_url: url.as_str().trim_end_matches('/').to_owned(),
+            carrier: Arc::clone(carrier),
+            public_url,
             ring_for: Duration::from_secs(self.config.calls.ring_s.into()),
             time_limit: max_call + GRACE,
-            is_stopping: Arc::clone(is_stopping),
-            overload: Arc::clone(overload),
+            is_stopping: Arc::clone(&core.is_stopping),
+            overload: Arc::clone(&core.overload),
         };
-        let (capacity, status) = (capacity.clone(), self.status.clone());
+        let (capacity, status) = (core.capacity.clone(), self.status.clone());
         Some(Dialler::new(settings, self.store.clone(), capacity, status, self.telemetry.clone()))
     }
 

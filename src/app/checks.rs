@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::actors::asterisk::AriState;
 use crate::actors::lateness::Overload;
 use crate::http::health::Check;
 use crate::store::{DatabaseState, Store};
@@ -12,6 +13,7 @@ pub(super) fn checks(
     store: Store,
     is_stopping: Arc<AtomicBool>,
     overload: Arc<Overload>,
+    ari: Option<AriState>,
 ) -> Arc<dyn Fn() -> Vec<Check> + Send + Sync> {
     Arc::new(move || {
         let health = store.health();
@@ -35,6 +37,11 @@ pub(super) fn checks(
             (false, false) => (true, "new calls are taken"),
         };
         let calls = Check { name: "calls", ok, detail: detail.to_owned() };
-        vec![database, spool, calls]
+        let mut checks = vec![database, spool, calls];
+        checks.extend(ari.as_ref().map(|ari| match ari.fault() {
+            None => Check { name: "asterisk_ari", ok: true, detail: format!("connected, {} calls", ari.calls()) },
+            Some(error) => Check { name: "asterisk_ari", ok: false, detail: error },
+        }));
+        checks
     })
 }

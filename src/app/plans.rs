@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix::Addr;
 
+use crate::actors::asterisk::Wishes;
 use crate::actors::business_keeper::Businesses;
 use crate::actors::call::{CallActor, CallPlan, FilesOfCall, SoundSettings};
 use crate::actors::call_registry::Reservation;
@@ -74,6 +75,8 @@ pub(super) fn plans<R: CallRate>(makings: Makings, agents: Agents<R>) -> MakePla
         // and without words of its own.
         let business = businesses.now().get(&admission.business).cloned();
         let business = business.unwrap_or_else(|| Arc::new(Business::nameless(&admission.business)));
+        let business = wanted(business, &admission.wishes);
+        let can_transfer = can_transfer || admission.wishes.can_transfer;
         let policy = business.profile.recording.unwrap_or(config.recording.policy);
         if let Some(recorder) = &recorder {
             let answered = CallAnswered { call: admission.call.clone(), business: Some(admission.business.clone()) };
@@ -109,6 +112,18 @@ pub(super) fn plans<R: CallRate>(makings: Makings, agents: Agents<R>) -> MakePla
             telemetry: telemetry.clone(),
         }
     })
+}
+
+/// The business as the dialplan wants it in this call.
+fn wanted(business: Arc<Business>, wishes: &Wishes) -> Arc<Business> {
+    if wishes.agent.is_none() && wishes.greeting.is_none() {
+        return business;
+    }
+    let mut wanted = (*business).clone();
+    let profile = &mut wanted.profile;
+    profile.agent = wishes.agent.clone().or(profile.agent.take());
+    profile.greeting = wishes.greeting.clone().or(profile.greeting.take());
+    Arc::new(wanted)
 }
 
 /// What the agent is told. The one place where the prompt of a call is made.

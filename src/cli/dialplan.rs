@@ -12,7 +12,10 @@ pub fn run(args: &DialplanArgs) -> ExitCode {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    Out::stdout().text(snippet(&config));
+    Out::stdout().text(match config.asterisk.ari.url {
+        Some(_) => steered(&config),
+        None => snippet(&config),
+    });
     if !config.asterisk.audiosocket.enabled {
         let mut out = Out::stderr();
         out.line("warning: asterisk.audiosocket.enabled is false: nobody listens there");
@@ -44,6 +47,41 @@ exten => _[+0-9].,1,Goto(s,1)
     )
 }
 
+/// Where calls are steered by ARI.
+fn steered(config: &Config) -> String {
+    let own = &config.asterisk.ari;
+    let (app, user) = (&own.app, &own.username);
+    let transfer = match own.transfer_context.as_str() {
+        "" => String::new(),
+        context => format!(
+            "
+; Callers who are handed over come here, to the number as the extension: dial it as your PBX does.
+[{context}]
+exten => _+X.,1,Dial(PJSIP/${{EXTEN}}@trunk)
+ same => n,Hangup()
+"
+        ),
+    };
+    format!(
+        "; extensions.conf. Needs the modules res_stasis, app_stasis, res_ari with its parts, res_audiosocket and chan_audiosocket.
+; Send calls here with Goto(trunkline,${{EXTEN}},1), or include this context where they come in. What stands behind Stasis() is
+; for callers whom the service does not take, or while it is away.
+[trunkline]
+exten => _[+0-9a-z].,1,NoOp()
+; same => n,Set(AI_AGENT=a business)
+; same => n,Set(AI_PROVIDER=a voice agent)
+; same => n,Set(AI_GREETING=the first words)
+ same => n,Stasis({app})
+ same => n,Hangup()
+{transfer}
+; ari.conf, beside [general] with enabled = yes; http.conf needs enabled = yes, too.
+; [{user}]
+; type = user
+; password = what ASTERISK_ARI_PASSWORD holds
+"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,5 +96,16 @@ mod tests {
         assert!(snippet(&config).contains(",AudioSocket(${UUID()},[::1]:9000)\n"));
         config.asterisk.audiosocket.advertise = "trunkline.lan:8090".to_owned();
         assert!(snippet(&config).contains(",AudioSocket(${UUID()},trunkline.lan:8090)\n"));
+    }
+
+    #[test]
+    fn where_calls_are_steered_the_snippet_names_application_user_and_context() {
+        let mut config = Config::default();
+        config.asterisk.ari.app = "node-1".to_owned();
+        let printed = steered(&config);
+        assert!(printed.contains(" same => n,Stasis(node-1)\n") && printed.contains("; [trunkline]\n"), "{printed}");
+        assert!(!printed.contains("Dial("));
+        config.asterisk.ari.transfer_context = "colleagues".to_owned();
+        assert!(steered(&config).contains("\n[colleagues]\nexten => _+X.,1,Dial("));
     }
 }

@@ -1,5 +1,7 @@
 //! `trunkline doctor`: whether calls can come in: the configuration, the account, and both addresses of each number that a
-//! business has, by the database or by the configuration.
+//! business has, by the database or by the configuration; and from a PBX, where its socket is enabled.
+
+mod asterisk;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -24,8 +26,16 @@ pub fn run(args: &DoctorArgs) -> ExitCode {
         Err(code) => return code,
     };
     let mut out = Out::stdout();
-    let examined = actix::System::new().block_on(examine(&config, args.fix, &mut out));
+    let is_pbx_alone = asterisk::is_used(&config) && !has_twilio(&config);
+    let examined = actix::System::new().block_on(async {
+        let of_pbx = if asterisk::is_used(&config) { asterisk::examine(&config, &mut out).await } else { 0 };
+        of_pbx + if is_pbx_alone { 0 } else { examine(&config, args.fix, &mut out).await }
+    });
     match examined {
+        0 if is_pbx_alone => {
+            out.line("all is well: calls from the PBX reach the service; there is no Twilio account");
+            ExitCode::SUCCESS
+        }
         0 => {
             out.line("all is well: calls to these numbers reach the service");
             ExitCode::SUCCESS
@@ -36,6 +46,11 @@ pub fn run(args: &DoctorArgs) -> ExitCode {
             ExitCode::from(WRONG)
         }
     }
+}
+
+/// Whether anything of Twilio is configured.
+fn has_twilio(config: &Config) -> bool {
+    config.twilio.account_sid.is_some() || config.twilio.auth_token.is_some()
 }
 
 /// How many things are wrong.

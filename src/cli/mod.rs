@@ -11,6 +11,7 @@ pub mod config_check;
 pub mod demo;
 pub mod dialplan;
 pub mod doctor;
+pub mod health;
 pub mod out;
 pub mod recordings;
 pub mod report;
@@ -111,6 +112,18 @@ pub enum Command {
                            Exit code: 0 if all is well, 1 if something is wrong, 2 if the configuration can't be used."
     )]
     Doctor(DoctorArgs),
+    /// Say whether the service on this machine answers
+    #[command(
+        long_about = "Asks the service on this machine, at http.listen, for its /health, or with --ready for its /ready, \
+                      and prints the answer. For a container's health check, a supervisor, or a script that waits.",
+        after_long_help = "Examples:\n  \
+                           trunkline health\n      \
+                               does the process answer?\n  \
+                           trunkline health --ready\n      \
+                               should calls be sent to it, and if not, why?\n\n\
+                           Exit code: 0 if it does, 1 if it does not, 2 if the configuration can't be used."
+    )]
+    Health(HealthArgs),
     /// Look after the recordings of calls
     #[command(subcommand)]
     Recordings(recordings::RecordingsCommand),
@@ -190,6 +203,17 @@ pub struct DoctorArgs {
     pub fix: bool,
 }
 
+/// Options of `health`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct HealthArgs {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Ask whether calls should be sent to it, instead of whether it lives
+    #[arg(long)]
+    pub ready: bool,
+}
+
 /// Options of `dialplan`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct DialplanArgs {
@@ -219,6 +243,7 @@ pub fn run() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Storm(args) => storm::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Health(args) => health::run(&args),
         Command::Recordings(command) => recordings::run(&command),
         Command::Dialplan(args) => dialplan::run(&args),
         Command::Config(ConfigCommand::Check(args)) => config_check::run(&args),
@@ -279,7 +304,7 @@ mod tests {
         }
         let mut found = Vec::new();
         commands(&Cli::command(), &mut found);
-        assert_eq!(found.len(), 10);
+        assert_eq!(found.len(), 11);
         for mut command in found {
             let help = command.render_long_help().to_string();
             assert!(help.contains("Examples:") && help.contains("Exit code:"), "{help}");

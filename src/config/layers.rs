@@ -192,7 +192,7 @@ pub(super) fn shipped_paths(table: &Table) -> Vec<String> {
             Value::Table(section) => {
                 paths.extend(shipped_paths(section).into_iter().map(|inner| format!("{key}.{inner}")));
             }
-            _ if key == "business" => {}
+            Value::Array(_) if key == "business" => {}
             _ => paths.push(key.clone()),
         }
     }

@@ -45,10 +45,10 @@ pub use finding::{Finding, Severity, Source};
 pub use load::{ConfigSources, Override};
 pub use recordings::{BadPlace, RecordingsPlace, RecordingsSettings};
 pub use settings::{
-    AgentProvider, AgentSettings, ApiSettings, AsteriskSettings, AudioSocketSettings, CallsSettings, CampaignsSettings,
-    DatabaseSettings, HttpSettings, JournalSettings, LocalSettings, LocalSpeech, LogFormat, LogLevel, LogSettings,
-    MediaSettings, NoiseReduction, OnRecordingFailure, OpenAiAudio, OpenAiSettings, RecordingSettings, SpoolSettings,
-    TwilioSettings, WebhookSettings,
+    AgentProvider, AgentSettings, ApiSettings, AriSettings, AsteriskSettings, AudioSocketSettings, CallsSettings,
+    CampaignsSettings, DatabaseSettings, HttpSettings, JournalSettings, LocalSettings, LocalSpeech, LogFormat,
+    LogLevel, LogSettings, MediaFormat, MediaSettings, NoiseReduction, OnRecordingFailure, OpenAiAudio, OpenAiSettings,
+    RecordingSettings, SpoolSettings, TwilioSettings, WebhookSettings,
 };
 pub use transcription::{SummarySettings, TranscriptionProvider, TranscriptionSettings};
 

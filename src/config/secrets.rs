@@ -22,7 +22,7 @@ pub(super) struct Secret {
 }
 
 /// Every secret.
-pub(super) const SECRETS: [Secret; 9] = [
+pub(super) const SECRETS: [Secret; 10] = [
     Secret {
         path: "twilio.auth_token",
         variable: "TWILIO_AUTH_TOKEN",
@@ -70,6 +70,12 @@ pub(super) const SECRETS: [Secret; 9] = [
         variable: "AWS_SESSION_TOKEN",
         slot: |config| &mut config.recordings.s3_session_token,
         is_set: |config| config.recordings.s3_session_token.is_some(),
+    },
+    Secret {
+        path: "asterisk.ari.password",
+        variable: "ASTERISK_ARI_PASSWORD",
+        slot: |config| &mut config.asterisk.ari.password,
+        is_set: |config| config.asterisk.ari.password.is_some(),
     },
     Secret {
         path: "api.admin_token",

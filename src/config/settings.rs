@@ -242,6 +242,57 @@ pub struct MediaSettings {
 pub struct AsteriskSettings {
     /// The TCP socket that carries their audio.
     pub audiosocket: AudioSocketSettings,
+    /// Its REST interface.
+    pub ari: AriSettings,
+}
+
+/// `[asterisk.ari]`: the REST interface of the PBX.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AriSettings {
+    /// Where it is; `None`: it is not used.
+    #[serde(with = "optional")]
+    pub url: Option<Url>,
+    /// The user there.
+    pub username: String,
+    /// The application into which the dialplan sends calls.
+    pub app: String,
+    /// How the audio of its calls comes.
+    pub format: MediaFormat,
+    /// For an answer.
+    pub answer_timeout_ms: u32,
+    /// Where in the dialplan callers are handed over; empty: nowhere.
+    pub transfer_context: String,
+    /// Over what calls are placed, with `{number}` for the number; empty: none is.
+    pub dial: String,
+    /// The user's password.
+    #[serde(skip)]
+    pub password: Option<SecretString>,
+}
+
+/// How the audio of a call by ARI comes, in Asterisk's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaFormat {
+    /// 8 kHz.
+    Slin,
+    /// 16 kHz.
+    Slin16,
+    /// 24 kHz.
+    Slin24,
+    /// 48 kHz.
+    Slin48,
+}
+
+impl MediaFormat {
+    /// Asterisk's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Slin => "slin",
+            Self::Slin16 => "slin16",
+            Self::Slin24 => "slin24",
+            Self::Slin48 => "slin48",
+        }
+    }
 }
 
 /// `[asterisk.audiosocket]`: the TCP socket that carries the audio of Asterisk's calls.

@@ -16,11 +16,16 @@ static TLS: OnceLock<Option<Arc<ClientConfig>>> = OnceLock::new();
 ///
 /// `None` where the authorities that this machine trusts can't be read (`SSL_CERT_FILE` and `SSL_CERT_DIR` name others).
 pub(super) fn client(connect_within: Duration) -> Option<awc::Client> {
-    let tls = TLS.get_or_init(config).clone()?;
+    let tls = tls()?;
     let connector = awc::Connector::new().timeout(connect_within).handshake_timeout(connect_within).rustls_0_23(tls);
     Some(
         awc::Client::builder().connector(connector).disable_redirects().disable_timeout().no_default_headers().finish(),
     )
+}
+
+/// What a connection over TLS is made with; `None` as for [`client`].
+pub(super) fn tls() -> Option<Arc<ClientConfig>> {
+    TLS.get_or_init(config).clone()
 }
 
 fn config() -> Option<Arc<ClientConfig>> {

@@ -1,6 +1,7 @@
 //! Services that we call: one trait per need, one file per vendor.
 #![warn(missing_docs)]
 
+pub mod ari;
 pub mod carrier;
 mod convert;
 mod https;

@@ -252,6 +252,18 @@ pub enum Event<'a> {
         /// What it said.
         error: &'a str,
     },
+    /// Asterisk's events come from now on.
+    AriConnected,
+    /// … and no more.
+    AriLost {
+        /// What happened.
+        error: &'a str,
+    },
+    /// Asterisk did not do what it was asked, or told something that makes no sense.
+    AriFailed {
+        /// What it said.
+        error: &'a str,
+    },
     /// The carrier did not place a call, or did not say whether it did.
     CallNotPlaced {
         /// What it said.

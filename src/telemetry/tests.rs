@@ -70,6 +70,8 @@ fn faults<'a>(call: &'a CallSid, error: &'a str) -> Vec<Event<'a>> {
         Event::PanicCaught { actor: "call", message: error },
         Event::CallFileFailed { call, kind: "recording", error },
         Event::CarrierFailed { call, error },
+        Event::AriLost { error },
+        Event::AriFailed { error },
         Event::RecordingNotDeleted { call, place: "carrier", error },
         Event::PartialFilesNotSwept { error },
         Event::RecordingAsked { call, result: "failed", error },
@@ -105,7 +107,7 @@ fn what_goes_wrong_is_said_once_and_counted_each_time() {
         faults(&call, "no").into_iter().skip(1).for_each(|fault| telemetry.record(fault));
     }
     let logged = telemetry.logged();
-    assert_eq!(logged.len(), 17, "all but the refusal while draining: {logged:#?}");
+    assert_eq!(logged.len(), 19, "all but the refusal while draining: {logged:#?}");
     assert!(logged.iter().all(|line| line.starts_with("WARN") || line.starts_with("ERRO")));
     assert_eq!(metric(&telemetry.render(), "trunkline_agent_losses_total{agent=\"openai\",loss=\"dropped\"}"), 100.0);
     assert_eq!(metric(&telemetry.render(), "trunkline_calls_refused_total{reason=\"draining\"}"), 100.0);
@@ -263,13 +265,15 @@ fn every_metric_is_named_helped_and_counted_as_prometheus_wants() {
     good_call(&telemetry, 1);
     faults(&call(1), "x").into_iter().for_each(|fault| telemetry.record(fault));
     let page = telemetry.render();
+    // What the system says of the process has the names that every exporter gives it.
+    let is_ours = |name: &str| name.starts_with("trunkline_") || name.starts_with("process_");
     for line in page.lines() {
         match line.split(' ').collect::<Vec<_>>()[..] {
-            ["#", "HELP", name, ..] => assert!(name.starts_with("trunkline_"), "{line}"),
+            ["#", "HELP", name, ..] => assert!(is_ours(name), "{line}"),
             ["#", "TYPE", name, "counter"] => assert!(name.ends_with("_total"), "{line}"),
             ["#", "TYPE", name, "histogram"] => assert!(name.ends_with("_seconds"), "{line}"),
             ["#", "TYPE", name, "gauge"] => assert!(!name.ends_with("_total"), "{line}"),
-            [series, value] => assert!(series.starts_with("trunkline_") && value.parse::<f64>().is_ok(), "{line}"),
+            [series, value] => assert!(is_ours(series) && value.parse::<f64>().is_ok(), "{line}"),
             _ => panic!("{line}"),
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix::Addr;
 use futures_util::future::LocalBoxFuture;
 
+use crate::actors::asterisk::Wishes;
 use crate::actors::call::{CallPlan, MediaPort};
 use crate::actors::call_registry::{CallRegistry, LiveCall, NotRegistered, Reservation, ReserveCall};
 use crate::actors::metered;
@@ -32,6 +33,8 @@ pub struct Admission {
     pub to: Option<PhoneNumber>,
     /// What the agent is told of the person or the matter, of a call that we placed.
     pub notes: Vec<(String, String)>,
+    /// What a dialplan wants of it.
+    pub wishes: Wishes,
 }
 
 /// Who has the right to a call's media, over all nodes.

@@ -208,7 +208,7 @@ impl PlayedCarrier {
                 fs::OpenOptions::new().write(true).create_new(true).open(file)?;
                 fs::write(file, &said.sound)?;
                 let (format, bytes) = (SoundFormat::Wav, said.length as u64);
-                Ok(Fetched { format, bytes, sha256: [7; 32], length: Some(Duration::from_secs(1)) })
+                Ok(Fetched { format, bytes, sha256: [7; 32], length: Some(Duration::from_secs(1)), channels: 2 })
             }
         };
         said.done().await;

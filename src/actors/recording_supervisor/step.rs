@@ -21,11 +21,13 @@ use crate::store::recordings::{KeptFile, Lease, Recording, WorkAnswer};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{Event, RecordingsEvent, Telemetry};
 
-/// No download takes longer, whatever the carrier does.
-const FETCH_WITHIN: Duration = Duration::from_secs(600);
-/// Nor does a recognition, of however long a recording.
-const TRANSCRIBE_WITHIN: Duration = Duration::from_secs(1_800);
-/// Nor does a summary.
+/// No download takes longer. The carrier, the store and the disk are given less by their own settings; this is for what none of
+/// them bounds, and longer than `recordings.fetch_timeout_s` can be.
+const FETCH_WITHIN: Duration = Duration::from_secs(25 * 3_600);
+/// Nor does a recognition. Each piece has a limit of its own, `transcription.timeout_s`; a program that reads hours of sound, one piece
+/// after the other, takes about as many.
+const TRANSCRIBE_WITHIN: Duration = Duration::from_secs(25 * 3_600);
+/// No summary, and no words of turns, take longer.
 const SUMMARISE_WITHIN: Duration = Duration::from_secs(300);
 /// When a database is asked again that could not be asked in the middle of a step.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -97,7 +99,7 @@ impl Doing {
         let sha256 = fetched.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
         let content_type = fetched.format.content_type().to_owned();
         let file = KeptFile { key, content_type, bytes: fetched.bytes, sha256 };
-        Ok(WorkAnswer::Fetched { file, length: fetched.length })
+        Ok(WorkAnswer::Fetched { file, length: fetched.length, channels: fetched.channels })
     }
 
     async fn transcribe(&self, lease: &Lease) -> Outcome {

@@ -109,6 +109,28 @@ fn a_local_address_may_do_without_tls() {
 }
 
 #[test]
+fn an_asterisk_is_steered_only_with_a_password_and_where_its_audio_can_come() {
+    let at = |url: &str| Start::with("TRUNKLINE__ASTERISK__ARI__URL", url);
+    let here = "http://127.0.0.1:8088/ari";
+    assert_eq!(at(here).error_paths(), ["asterisk.ari.password", "asterisk.audiosocket.enabled"]);
+    let whole = |url: &str| {
+        at(url).and("ASTERISK_ARI_PASSWORD", "s3cret").and("TRUNKLINE__ASTERISK__AUDIOSOCKET__ENABLED", "true")
+    };
+    let config = whole(here).config();
+    assert_eq!(config.asterisk.ari.url.as_ref().unwrap().as_str(), "http://127.0.0.1:8088/ari");
+    assert!(config.asterisk.ari.password.is_some());
+    for (setting, value) in
+        [("APP", "a,b"), ("TRANSFER_CONTEXT", "a b"), ("USERNAME", "a:b"), ("FORMAT", "ulaw"), ("DIAL", "PJSIP/1")]
+    {
+        let wrong = whole(here).and(&format!("TRUNKLINE__ASTERISK__ARI__{setting}"), value);
+        assert_eq!(wrong.error_paths(), [format!("asterisk.ari.{}", setting.to_lowercase())], "{value}");
+    }
+    assert!(whole("http://pbx.example/ari").warns_of("asterisk.ari.url"));
+    assert_eq!(whole("http://u:p@pbx.example/ari").error_paths(), ["asterisk.ari.url"]);
+    assert_eq!(whole("ftp://pbx.example/ari").error_paths(), ["asterisk.ari.url"]);
+}
+
+#[test]
 fn strangers_are_let_in_only_with_a_token_and_tls() {
     let open = Start::with("TRUNKLINE__HTTP__LISTEN", "0.0.0.0:8080");
     assert_eq!(open.error_paths(), ["twilio.auth_token", "http.public_url"]);

@@ -16,6 +16,7 @@
 //! | no words, and a recording that may still come, or a call that goes on | [`Step::Wait`] |
 //! | no words, and nothing left that could give any | [`Step::Settle`], from the turns |
 //! | words without a summary, where summaries are made | [`Step::Summarise`] |
+//! | words, and a recording that was begun and may still come | [`Step::Wait`] |
 //! | everything | [`Step::Done`] |
 //!
 //! A step that fails is tried again after a pause that doubles ([`Backoff`]), and given up after so many tries. Whoever dies while
@@ -372,7 +373,19 @@ impl Ledger {
         if self.words == Words::Settled && rules.summarises && !self.is_summed_up {
             return (Step::Summarise, None, now);
         }
+        // One that is begun is fetched, though nobody waits for its words: should the carrier not tell, it is asked.
+        if self.recordings.iter().any(|known| known.state == RecordingState::Started) {
+            return match self.over_at {
+                Some(over_at) => wait(later(over_at, rules.await_recording)),
+                None => wait(later(now, LOOK_AGAIN)),
+            };
+        }
         (Step::Done, None, now)
+    }
+
+    /// Whether nothing more is done about the words: they are settled, and summed up where that is done.
+    pub fn has_told_all(&self) -> bool {
+        self.words == Words::Settled && matches!(self.step, Step::Wait | Step::Done)
     }
 
     /// Whether the carrier should have said by now that a recording is complete. That it did not come to us doesn't mean that

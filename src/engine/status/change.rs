@@ -31,6 +31,8 @@ pub enum CarrierSource {
     SocketBinding,
     /// The AudioSocket of a call: it began, it ended.
     AudioSocket,
+    /// The REST interface of an Asterisk told of a channel.
+    Ari,
 }
 
 impl CarrierSource {
@@ -47,10 +49,11 @@ impl CarrierSource {
             Self::Placement => "placement",
             Self::SocketBinding => "socket_binding",
             Self::AudioSocket => "audio_socket",
+            Self::Ari => "ari",
         }
     }
 
-    /// Its place in the order, 0 to 9. The numbers are stored: they never change.
+    /// Its place in the order, 0 to 10. The numbers are stored: they never change.
     pub const fn rank(self) -> u8 {
         self as u8
     }

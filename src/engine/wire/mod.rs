@@ -10,11 +10,13 @@
 //! | [`twiml`] | what we tell Twilio to do | twilio.com/docs/voice/twiml |
 //! | [`sentence`] | what callers hear where no agent speaks | here; the languages: twilio.com/docs/voice/twiml/say |
 //! | [`media_stream`] | a call's audio on a WebSocket | twilio.com/docs/voice/media-streams/websocket-messages |
+//! | [`ari`] | what an Asterisk tells of its channels | docs.asterisk.org, Asterisk REST Interface |
 //! | [`audiosocket`] | a call's audio on a TCP connection | Asterisk, `res_audiosocket` |
 //! | [`token`] | our own proof that a media socket belongs to a call | here |
 //!
 //! Whatever comes from outside is a value or a typed error that names the field; nothing panics.
 
+pub mod ari;
 pub mod audiosocket;
 pub mod auth;
 pub mod byte_range;

@@ -84,7 +84,7 @@ async fn create(
     let business = businesses.get(&asked.business);
     let business = caller.visible("business", business, |business| Some(&business.id))?;
     if dial_desk.dialler.is_none() {
-        let needed = "set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and http.public_url";
+        let needed = "set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and http.public_url, or asterisk.ari.dial";
         return Err(Problem::conflict(format!("no call can be placed: {needed}")));
     }
     let starts = asked.start;

@@ -73,6 +73,7 @@ impl Landing {
             bytes: self.bytes,
             sha256: self.hash.finalize_reset().into(),
             length: Some(content.length),
+            channels: content.channels,
         })
     }
 }
@@ -155,6 +156,7 @@ mod tests {
         }
         let fetched = landing.finish().unwrap();
         assert_eq!((fetched.bytes, fetched.length), (16_044, Some(Duration::from_secs(1))));
+        assert_eq!(fetched.channels, 1);
         assert_eq!(fetched.sha256, <[u8; 32]>::from(Sha256::digest(&whole)));
         assert_eq!(fs::read(&place).unwrap(), whole);
         assert_eq!(names(place.parent().unwrap()), ["RE1.wav"]);

@@ -52,6 +52,8 @@ pub struct Fetched {
     pub sha256: [u8; 32],
     /// How long it sounds, where its content says so.
     pub length: Option<Duration>,
+    /// How many voices lie beside each other in it.
+    pub channels: u16,
 }
 
 /// Why a recording was not fetched. No message repeats a secret.

@@ -51,6 +51,14 @@ pub enum KeepError {
     /// The disk is full, or fails.
     #[error("the disk: {0}")]
     Disk(#[from] std::io::Error),
+    /// The service takes no file of this size in one request.
+    #[error("the recording has {bytes} bytes, and a bucket takes {most} at once")]
+    TooLarge {
+        /// How large it is.
+        bytes: u64,
+        /// How large one may be.
+        most: u64,
+    },
     /// The service refuses us.
     #[error("the store refuses us ({0}): check recordings.store_url and its keys")]
     Refused(u16),

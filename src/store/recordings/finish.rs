@@ -30,6 +30,8 @@ pub enum WorkAnswer {
         file: KeptFile,
         /// How long it is, if its content says so.
         length: Option<Duration>,
+        /// How many channels it has, by its content.
+        channels: u16,
     },
     /// The recording was read.
     Transcribed(Transcript),
@@ -113,8 +115,8 @@ fn write_answer(
     now: i64,
 ) -> Result<(Answer, Option<TranscriptSource>), Fault> {
     Ok(match answer {
-        WorkAnswer::Fetched { file, length } => {
-            keep_file(conn, entry, file, *length, now)?;
+        WorkAnswer::Fetched { file, length, channels } => {
+            keep_file(conn, entry, file, *length, *channels, now)?;
             (Answer::Done, None)
         }
         WorkAnswer::Transcribed(transcript) => settle(conn, entry, Some(transcript), now)?,
@@ -133,13 +135,22 @@ fn write_answer(
     })
 }
 
-fn keep_file(conn: &mut Conn, entry: &Entry, file: &KeptFile, length: Option<Duration>, now: i64) -> Result<(), Fault> {
+fn keep_file(
+    conn: &mut Conn,
+    entry: &Entry,
+    file: &KeptFile,
+    length: Option<Duration>,
+    channels: u16,
+    now: i64,
+) -> Result<(), Fault> {
     let Some(id) = entry.ledger.recording.as_ref().map(ToString::to_string) else { return Ok(()) };
     let to = (
         recordings::store_key.eq(storable(&file.key)),
         recordings::content_type.eq(storable(&file.content_type)),
         recordings::bytes.eq(i64::try_from(file.bytes).unwrap_or(i64::MAX)),
         recordings::sha256.eq(storable(&file.sha256)),
+        // Of what was fetched: where the carrier has both voices apart no more, it has told of two channels all the same.
+        recordings::channels.eq(i64::from(channels)),
         recordings::fetched_at.eq(now),
         recordings::error.eq(None::<String>),
     );
@@ -238,14 +249,14 @@ pub(super) fn write_what_was_given_up(
 }
 
 impl Entry {
-    /// Notes that nothing is left to do, and has the business told of the words, each once.
+    /// Notes that nothing is left to do, and has the business told of the words, each once. The words may be there before: a
+    /// recording that is begun and still to come changes nothing about them.
     pub(super) fn finish_if_done(&mut self, conn: &mut Conn, now: i64) -> Result<(), Fault> {
-        if self.ledger.step != Step::Done {
-            return Ok(());
+        if self.ledger.step == Step::Done {
+            self.row.settled_at = self.row.settled_at.or(Some(now));
         }
-        self.row.settled_at = self.row.settled_at.or(Some(now));
         let Some(business) = self.row.business.as_deref() else { return Ok(()) };
-        if self.ledger.words == Words::Settled && self.row.told_at.is_none() {
+        if self.ledger.has_told_all() && self.row.told_at.is_none() {
             let kind = EventKind::CallTranscribed;
             tell(conn, &[News { kind, business, subject: self.call.as_str(), body: None, at: now }])?;
             self.row.told_at = Some(now);

@@ -87,6 +87,11 @@ impl Inner {
                 "call_sid" => %call, "error" => redact(error), held_back),
             Event::RecordingAsked { call, error, .. } => warn!(self.log, "carrier records nothing of a call";
                 "call_sid" => %call, "error" => redact(error), held_back),
+            Event::AriConnected => info!(self.log, "asterisk connected"),
+            Event::AriLost { error } => warn!(self.log, "asterisk lost: no calls come by ARI";
+                "error" => redact(error), held_back),
+            Event::AriFailed { error } => warn!(self.log, "asterisk did not do what it was asked";
+                "error" => redact(error), held_back),
             Event::CarrierFailed { call, error } => warn!(self.log, "carrier did not do what it was asked";
                 "call_sid" => %call, "error" => redact(error), held_back),
             Event::PromptMissing { business, channel } => error!(self.log,
@@ -162,6 +167,8 @@ fn fault(event: &Event<'_>) -> Option<(&'static str, &'static str)> {
         Event::PlaybackBroken { .. } => Some(("playback", "")),
         Event::OwnRecording { result: "delayed", .. } => Some(("own recording", "")),
         Event::RecordingAsked { result: "failed", .. } => Some(("recording not started", "")),
+        Event::AriLost { .. } => Some(("asterisk lost", "")),
+        Event::AriFailed { .. } => Some(("asterisk", "")),
         Event::CarrierFailed { .. } => Some(("carrier", "")),
         Event::RecordingNotDeleted { place, .. } => Some(("recording not deleted", place)),
         Event::PartialFilesNotSwept { .. } => Some(("partial files not swept", "")),

@@ -129,6 +129,15 @@ impl Register<'_> {
         self.gauges(name, help, &[label]).with_label_values(&[value]).set(1);
     }
 
+    /// What the system says of this process, under the names that every exporter has for it: `process_open_fds` and so on.
+    pub(super) fn process(&self) {
+        #[cfg(target_os = "linux")]
+        {
+            let process = prometheus::process_collector::ProcessCollector::for_self();
+            self.0.register(Box::new(process)).expect("each registry has one process");
+        }
+    }
+
     pub(super) fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
         self.add(IntCounterVec::new(self.opts(name, help), labels))
     }

@@ -1,5 +1,6 @@
 //! What is counted. Labels are closed lists, so the number of time series is bounded by the code.
 
+mod asterisk;
 mod family;
 mod keeping;
 mod label;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use crate::engine::call::{AgentCounter, AgentLoss, CallStats, FrameDrop, HangupCause};
 use crate::telemetry::{Event, Refusal};
 
+use asterisk::Asterisk;
 use family::{ByWord, CounterBy, Family, HistogramByWord, Register};
 use keeping::Keeping;
 pub(super) use label::Label;
@@ -88,6 +90,7 @@ pub(super) struct Metrics {
     hooks_given_up: IntCounter,
     hooks_waiting: IntGauge,
     hooks_not_read: IntCounter,
+    asterisk: Asterisk,
     of_calls: OfCalls,
     pub(super) log_lines_dropped: IntCounter,
     pub(super) log_lines_held_back: IntCounter,
@@ -116,6 +119,7 @@ impl Metrics {
         r.info("build_info", "Always 1; the label says which version runs.", "version", env!("CARGO_PKG_VERSION"));
         let database_up = r.gauge("database_up", "Whether the database answered when it was last asked: 1 or 0.");
         database_up.set(1);
+        r.process();
         Self {
             agents: AgentNames::default(),
             mailboxes: Mailboxes::new(&r),
@@ -264,6 +268,7 @@ impl Metrics {
                 "outgoing_webhooks_not_read_total",
                 "Times that the table of outgoing webhooks could not be used, though the database answered.",
             ),
+            asterisk: Asterisk::new(&r),
             of_calls: OfCalls::new(&r),
             log_lines_dropped: r.counter("log_lines_dropped_total", "Log lines for which there was no room."),
             log_lines_held_back: r
@@ -330,6 +335,9 @@ impl Metrics {
             Event::WebhookGivenUp { .. } => self.hooks_given_up.inc(),
             Event::WebhooksWaiting { count } => self.hooks_waiting.set(count),
             Event::WebhooksNotRead { .. } => self.hooks_not_read.inc(),
+            Event::AriConnected => self.asterisk.connected.set(1),
+            Event::AriLost { .. } => self.asterisk.lost(),
+            Event::AriFailed { .. } => self.asterisk.failures.inc(),
             Event::CarrierFailed { .. } | Event::CallNotPlaced { .. } => self.carrier_failures.inc(),
             Event::Capacity { used, kept, leased, max, businesses_full } => {
                 let Capacity { used: u, kept: k, leased: l, max: m, businesses_full: b } = &self.capacity;

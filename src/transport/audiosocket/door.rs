@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix::Addr;
 
+use crate::actors::asterisk::{ExpectedCall, ExpectedCalls, Wishes};
 use crate::actors::business_keeper::Businesses;
 use crate::actors::call_registry::{CallRegistry, CarrierEnded, Reservation};
 use crate::actors::call_status::{ApplyStatus, CallStatusActor};
@@ -47,6 +48,8 @@ pub struct SocketDoor {
     pub settings: AudioSocketSettings,
     /// Who may bring calls under UUIDs of their own.
     pub is_allowed: IsAllowed,
+    /// The calls that this node has told an Asterisk to connect.
+    pub expected: ExpectedCalls,
     /// By which our own UUIDs are known.
     pub seal: UuidSeal,
     /// How many connections there may be.
@@ -97,10 +100,11 @@ impl SocketDoor {
     /// Whose call this is, and whether it may begin: then it is reserved here and claimed on all nodes, and in progress.
     pub(super) async fn admit(&self, id: CallUuid, peer: IpAddr) -> Result<(Admission, Reservation), Refusal> {
         let is_bound = self.seal.is_ours(&id);
-        let admission = match is_bound {
-            true => self.bound(id).await?,
-            false if (self.is_allowed)(peer) => self.unbound(id)?,
-            false => return Err(Refusal::UnknownUuid),
+        let admission = match self.expected.take(&id) {
+            Some(call) => expected_call(id, call),
+            None if is_bound => self.bound(id).await?,
+            None if (self.is_allowed)(peer) => self.unbound(id)?,
+            None => return Err(Refusal::UnknownUuid),
         };
         let reservation = admission.reserve(&self.registry, &self.claim).await?;
         // A call that was named has its room since then. Of the others only one that nobody else has may be refused on record.
@@ -144,6 +148,7 @@ impl SocketDoor {
             from: None,
             to: None,
             notes: Vec::new(),
+            wishes: Wishes::default(),
         })
     }
 
@@ -176,6 +181,12 @@ impl SocketDoor {
     }
 }
 
+/// What was said of a call beforehand, on this node.
+fn expected_call(id: CallUuid, call: ExpectedCall) -> Admission {
+    let ExpectedCall { business, direction, from, to, notes, wishes } = call;
+    Admission { call: id.call_sid(), stream: id.stream_sid(), business, direction, from, to, notes, wishes }
+}
+
 /// What is written down of a UUID of ours; `None` if it is not what we write down.
 fn bound_call(id: CallUuid, row: CallRow) -> Option<Admission> {
     let number = |party: Option<Sourced<Party>>| -> Option<PhoneNumber> { party?.value.number().cloned() };
@@ -188,6 +199,7 @@ fn bound_call(id: CallUuid, row: CallRow) -> Option<Admission> {
         from: number(row.from),
         to: number(row.to),
         notes: Vec::new(),
+        wishes: Wishes::default(),
     })
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix::Addr;
 use futures_util::future::LocalBoxFuture;
 
+use crate::actors::asterisk::Wishes;
 use crate::actors::call_registry::{CallRegistry, Reservation};
 use crate::actors::call_status::{ApplyStatus, CallStatusActor};
 use crate::actors::metered;
@@ -68,6 +69,7 @@ impl StreamDoor {
             from: claims.from,
             to: claims.to,
             notes: Vec::new(),
+            wishes: Wishes::default(),
         })
     }
 

@@ -166,6 +166,24 @@ fn a_carrier_that_does_not_say_that_its_recording_is_complete_is_asked_for_it() 
 }
 
 #[test]
+fn a_recording_that_was_begun_is_asked_for_though_another_has_settled_the_words() {
+    let mut entry = with_recording();
+    entry.hear(T0, false, &News::Recording(re(2), RecordingState::Started));
+    for expected in [Step::Fetch, Step::Transcribe, Step::Summarise] {
+        assert!(!entry.has_told_all());
+        assert_eq!(entry.take(T0, false, &rules()).unwrap().step, expected);
+        let answer = if expected == Step::Transcribe { Answer::Read(Words::Settled) } else { Answer::Done };
+        entry.answer(T0, answer, &rules());
+    }
+    assert_eq!((entry.step, entry.next_at), (Step::Wait, T0 + 600 * S));
+    assert!(entry.has_told_all(), "nobody waits for it to be told of the words");
+    assert_eq!(entry.take(T0 + 599 * S, false, &rules()), None);
+    assert_eq!(entry.take(T0 + 600 * S, false, &rules()), job(Step::Fetch, Some(re(2))));
+    entry.answer(T0 + 600 * S, Answer::Done, &rules());
+    assert_eq!(entry.step, Step::Done, "nobody pays for words that there are");
+}
+
+#[test]
 fn a_recording_of_our_own_that_failed_is_fetched_from_nowhere_whoever_wants_it() {
     let mut entry = Ledger::open(T0);
     let own = RecordingId::Own(format!("CA{:032x}", 1).parse().unwrap());

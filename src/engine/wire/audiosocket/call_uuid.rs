@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use subtle::ConstantTimeEq;
 use thiserror::Error;
 
 use crate::engine::ids::{CallSid, StreamSid};
@@ -110,7 +111,7 @@ impl UuidSeal {
     pub fn is_ours(&self, id: &CallUuid) -> bool {
         let mut random = [0; 8];
         random.copy_from_slice(&id.0[..8]);
-        self.issue(random) == *id
+        self.issue(random).0.ct_eq(&id.0).into()
     }
 }
 

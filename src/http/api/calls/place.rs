@@ -147,7 +147,7 @@ pub(super) async fn place(
     let business = caller.visible("business", business, |business| Some(&business.id))?;
     let order = order(asked, business, &businesses, desk.on_machine)?;
     let dialler = desk.dialler.as_ref().ok_or_else(|| {
-        Problem::conflict("no call can be placed: set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and http.public_url")
+        Problem::conflict("no call can be placed: set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and http.public_url, or asterisk.ari.dial")
     })?;
     if let Some(known) = known(&api, &order).await?.filter(|known| !is_left_behind(known)) {
         return answer(known, false);

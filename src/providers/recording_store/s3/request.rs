@@ -33,6 +33,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const SLOWEST: u64 = 25_000;
 /// How long a signature holds: longer than a clock that is a little wrong, and than a connection takes to open.
 const SIGNED_FOR: Duration = Duration::from_secs(300);
+/// The largest file that S3 takes in one request: 5 GiB, which are 46 hours of two voices as WAV.
+pub(super) const LARGEST: u64 = 5 << 30;
 /// The header that makes the service compare what came with what was sent.
 const CHECKSUM: &str = "x-amz-checksum-sha256";
 
@@ -144,6 +146,10 @@ pub(super) async fn to_file(mut bytes: SoundBytes, file: &Path) -> Result<(), Ke
 /// The file, its size, and the SHA-256 of its content in base64.
 fn summed(path: &Path) -> Result<(File, u64, String), KeepError> {
     let mut file = File::open(path)?;
+    let bytes = file.metadata()?.len();
+    if bytes > LARGEST {
+        return Err(KeepError::TooLarge { bytes, most: LARGEST });
+    }
     let mut hash = Sha256::new();
     let mut piece = vec![0; PIECE];
     let mut bytes = 0;
