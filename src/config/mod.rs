@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::engine::audio::{EndpointSettings, PlayoutSettings, VadSettings};
-use crate::engine::call::{BargeInSettings, CallSettings, LimitSettings, SilenceSettings};
+use crate::engine::call::{BargeInSettings, CallSettings, LimitSettings, SilenceSettings, TurnOwner};
 use crate::engine::ids::PhoneNumber;
 
 mod business;
@@ -156,13 +156,14 @@ impl Config {
         if set.as_os_str().is_empty() { self.data_dir.join("spool") } else { set.clone() }
     }
 
-    /// What the machine of a call is built with that can be handed over to this number.
-    pub fn call_settings(&self, transfer_to: Option<PhoneNumber>) -> CallSettings {
+    /// What the machine of a call is built with that can be handed over to this number, and whose agent leaves turns to
+    /// this owner.
+    pub fn call_settings(&self, transfer_to: Option<PhoneNumber>, turns: TurnOwner) -> CallSettings {
         CallSettings {
             barge_in: self.barge_in.clone(),
             silence: self.silence.clone(),
             limits: self.limits.clone(),
-            turns: self.openai.turns,
+            turns,
             transfer_to,
         }
     }

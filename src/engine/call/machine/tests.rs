@@ -154,6 +154,14 @@ fn a_response_the_vendor_begins_unasked_is_cancelled_unless_it_owns_the_turns() 
 }
 
 #[test]
+fn keys_are_asked_about_also_where_the_vendor_owns_the_turns() {
+    let mut call = TestCall::greeted_with(CallSettings { turns: TurnOwner::Vendor, ..CallSettings::default() });
+    call.clear_log().tell(Input::DtmfPressed(Digit::try_from('1').unwrap()));
+    call.run_to_deadline();
+    assert_eq!(call.asked(), [(R2, Ask::Answer)], "no detector hears a key");
+}
+
+#[test]
 fn a_stream_that_is_lost_is_apologised_for_unless_the_call_was_about_to_end() {
     let own: PhoneNumber = "+15550100".parse().unwrap();
     let call = || {

@@ -16,7 +16,7 @@ pub(super) const KEEP_ALIVE: &str = r#"{"type":"KeepAlive"}"#;
 pub(super) enum Attempt {
     /// Everything that was configured.
     Full,
-    /// The same agent, without what a vendor may refuse: the language and the business's own voice.
+    /// The same agent, without what a vendor may refuse: the language, the business's own voice, and what is new.
     Plain,
 }
 
@@ -28,7 +28,7 @@ pub(super) fn settings(settings: &DeepgramSettings, brief: &AgentBrief, rate_hz:
         "think": {
             "provider": { "type": settings.think_provider, "model": settings.think_model },
             "prompt": brief.prompt.as_str(),
-            "functions": functions(brief.may_transfer),
+            "functions": functions(brief.may_transfer, attempt),
         },
         "speak": { "provider": { "type": "deepgram", "model": voice } },
     });
@@ -48,9 +48,9 @@ pub(super) fn settings(settings: &DeepgramSettings, brief: &AgentBrief, rate_hz:
     json!({ "type": "Settings", "audio": audio, "agent": agent }).to_string()
 }
 
-/// Speak these words.
+/// Speak these words, also when somebody is just speaking.
 pub(super) fn say(words: &str) -> String {
-    json!({ "type": "InjectAgentMessage", "message": words }).to_string()
+    json!({ "type": "InjectAgentMessage", "message": words, "behavior": "queue" }).to_string()
 }
 
 /// Answer these words, as if the caller had said them.
@@ -64,11 +64,15 @@ pub(super) fn function_result(id: &str, name: &str, result: &ToolResult) -> Stri
 }
 
 /// The vendor's functions have no `type` and know no `additionalProperties`.
-fn functions(may_transfer: bool) -> Value {
+/// Both can't be undone: they wait until the vendor is sure that the caller has finished.
+fn functions(may_transfer: bool, attempt: Attempt) -> Value {
     let mut functions = tools::offered(may_transfer);
     for function in functions.as_array_mut().into_iter().flatten() {
         if let Some(function) = function.as_object_mut() {
             function.remove("type");
+            if attempt == Attempt::Full {
+                function.insert("defer_until_eot".to_owned(), json!(true));
+            }
             if let Some(parameters) = function.get_mut("parameters").and_then(Value::as_object_mut) {
                 parameters.remove("additionalProperties");
             }

@@ -13,7 +13,7 @@ use crate::engine::audio::{FRAME, PcmFrame, Rate, append_pcm_bytes};
 use crate::engine::call::AgentLoss;
 use crate::providers::voice_agent::{AgentBrief, AgentDesk, AgentEvent, AgentInput};
 
-use super::client_message::{self, Attempt, KEEP_ALIVE};
+use super::client_message::{self, Attempt};
 use super::connect::{Gate, Socket};
 use super::server_message::ServerMessage;
 use super::session::{Action, Session};
@@ -80,7 +80,7 @@ async fn one_session<R: Rate>(
         },
         () = desk.events.closed() => return End::Call,
     };
-    let mut line = Line { socket, events: desk.events.clone(), last_audio: Instant::now() };
+    let mut line = Line { socket, events: desk.events.clone() };
     let session = Session::new(settings, brief.greeting.clone(), brief.may_transfer);
     let end = match line.send(Message::text(client_message::settings(settings, brief, R::HZ, attempt))).await {
         Ok(()) => talk(&mut line, session, settings, kept, desk).await,
@@ -105,7 +105,10 @@ async fn talk<R: Rate>(
         let done = tokio::select! {
             input = desk.inputs.recv() => match input {
                 None => Err(End::Call),
-                Some(AgentInput::CallerAudio(frame)) if session.is_ready() => line.send_audio(&frame).await,
+                Some(AgentInput::CallerAudio(frame)) if session.is_ready() => {
+                    session.sent_audio(opened.elapsed());
+                    line.send_audio(&frame).await
+                }
                 Some(AgentInput::CallerAudio(frame)) => {
                     keep(kept, frame, settings.keep_audio);
                     Ok(())
@@ -126,9 +129,6 @@ async fn talk<R: Rate>(
             _ = look.tick() => {
                 if !session.is_ready() && opened.elapsed() >= settings.confirm_timeout {
                     Err(End::Lost(AgentLoss::Unreachable, "the settings were not confirmed in time".to_owned()))
-                } else if session.is_ready() && line.last_audio.elapsed() >= settings.keep_alive {
-                    line.last_audio = Instant::now();
-                    line.send(Message::text(KEEP_ALIVE)).await
                 } else {
                     line.perform(session.expire(opened.elapsed())).await
                 }
@@ -157,8 +157,6 @@ fn dropped(detail: &str) -> End {
 struct Line<R: Rate> {
     socket: Socket,
     events: mpsc::Sender<AgentEvent<R>>,
-    /// When the vendor last had audio, or a message in place of it.
-    last_audio: Instant,
 }
 
 impl<R: Rate> Line<R> {
@@ -185,7 +183,6 @@ impl<R: Rate> Line<R> {
     async fn send_audio(&mut self, frame: &PcmFrame<R>) -> Result<(), End> {
         let mut bytes = Vec::with_capacity(frame.samples().len() * 2);
         append_pcm_bytes(frame.samples(), &mut bytes);
-        self.last_audio = Instant::now();
         self.send(Message::binary(bytes)).await
     }
 

@@ -1,8 +1,7 @@
 //! Deepgram's Voice Agent interface, as a voice agent.
 //!
 //! One WebSocket per session: JSON as text messages, audio as binary ones, linear at the call's own rate both ways,
-//! so nothing is converted. The vendor's model listens, answers and is interrupted by itself: its calls want the
-//! setting that turns belong to the vendor.
+//! so nothing is converted. The vendor's model listens, answers and is interrupted by itself: turns belong to it.
 //!
 //! * `session` decides: a pure machine, fed with messages, orders and its clock.
 //! * `driver` does: one task per call.
@@ -13,6 +12,7 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 
 use crate::engine::audio::Rate;
+use crate::engine::call::TurnOwner;
 
 use super::{AgentBrief, AgentSession, VoiceAgent, session as link};
 
@@ -43,6 +43,10 @@ impl DeepgramAgent {
 impl<R: Rate> VoiceAgent<R> for DeepgramAgent {
     fn name(&self) -> &'static str {
         "deepgram"
+    }
+
+    fn turns(&self) -> TurnOwner {
+        TurnOwner::Vendor
     }
 
     fn open(&self, brief: AgentBrief) -> AgentSession<R> {

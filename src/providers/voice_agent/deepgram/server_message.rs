@@ -72,6 +72,14 @@ impl ServerMessage {
     }
 }
 
+/// Whether an error that comes in place of a confirmation may be gone at the next try: the vendor's parts could not be
+/// reached, or were too slow.
+pub(super) fn is_passing(code: &str) -> bool {
+    matches!(code, "INTERNAL_SERVER_ERROR" | "CLIENT_MESSAGE_TIMEOUT")
+        || code.starts_with("FAILED_TO_")
+        || code.starts_with("ASR_")
+}
+
 /// An error's code, fit for an operator's eyes: codes are short and hold letters, digits and underscores.
 pub(super) fn clean(code: &str) -> String {
     let code: String = code.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(60).collect();

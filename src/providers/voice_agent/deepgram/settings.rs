@@ -31,6 +31,8 @@ pub struct DeepgramSettings {
     pub keep_alive: Duration,
     /// How long a session lives; it is given up at the next pause after that, and the call opens another.
     pub session_limit: Duration,
+    /// How long a call that ends the telephone call waits for words that belong to it.
+    pub last_words_wait: Duration,
     /// How much of the caller's audio is kept while the settings are not confirmed.
     pub keep_audio: Duration,
 }
@@ -44,13 +46,15 @@ impl Default for DeepgramSettings {
             think_provider: "open_ai".to_owned(),
             think_model: "gpt-4o-mini".to_owned(),
             voice: "aura-2-thalia-en".to_owned(),
-            connect_timeout: Duration::from_secs(8),
+            connect_timeout: Duration::from_secs(4),
             confirm_timeout: Duration::from_secs(5),
             answer_stall: Duration::from_secs(6),
             progress_stall: Duration::from_secs(6),
             // The vendor closes a session that hears nothing for 10 s.
             keep_alive: Duration::from_secs(8),
-            session_limit: Duration::from_secs(57 * 60),
+            // The vendor ends every session after two hours.
+            session_limit: Duration::from_secs(115 * 60),
+            last_words_wait: Duration::from_secs(2),
             keep_audio: Duration::from_millis(200),
         }
     }

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 
 use crate::engine::audio::Rate;
+use crate::engine::call::TurnOwner;
 
 use super::{AgentBrief, AgentSession, VoiceAgent, session as link};
 
@@ -70,6 +71,10 @@ impl OpenAiRealtime {
 impl<R: Rate> VoiceAgent<R> for OpenAiRealtime {
     fn name(&self) -> &'static str {
         "openai"
+    }
+
+    fn turns(&self) -> TurnOwner {
+        self.settings.turns
     }
 
     fn open(&self, brief: AgentBrief) -> AgentSession<R> {

@@ -77,7 +77,7 @@ async fn a_call_is_greeted_and_its_silence_is_bridged() {
     while greeting["type"] == "KeepAlive" {
         greeting = heard(&mut vendor).await;
     }
-    assert_eq!(greeting, json!({ "type": "InjectAgentMessage", "message": "Hello." }));
+    assert_eq!(greeting, json!({ "type": "InjectAgentMessage", "message": "Hello.", "behavior": "queue" }));
     vendor.send(Message::binary(vec![1, 0, 2, 0])).await.unwrap();
     assert_eq!(session.events.recv().await, Some(AgentEvent::ResponseStarted(response)));
     assert!(matches!(session.events.recv().await, Some(AgentEvent::Audio { .. })));
