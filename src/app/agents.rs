@@ -12,6 +12,7 @@ use crate::engine::audio::{Hz8k, Rate};
 use crate::engine::business::{Business, Directory, Profile};
 use crate::engine::ids::BusinessId;
 use crate::providers::voice_agent::VoiceAgent;
+use crate::providers::voice_agent::deepgram::{DeepgramAgent, DeepgramSettings};
 use crate::providers::voice_agent::local::{Greeting, LocalAgent, LocalSettings, SpeechChoice};
 use crate::providers::voice_agent::openai_realtime::{AudioFormat, NoiseReduction, OpenAiRealtime, OpenAiSettings};
 use crate::telemetry::{Event, Telemetry};
@@ -74,9 +75,14 @@ impl<R: Rate> Agents<R> {
             let agent = openai(config)?;
             by_name.insert(agent.name(), agent);
         }
+        if config.deepgram.api_key.is_some() {
+            let agent = deepgram(config)?;
+            by_name.insert(agent.name(), agent);
+        }
         let usual = match config.agent.provider {
             AgentProvider::Local => receptionist,
             AgentProvider::OpenAi => by_name.get("openai").cloned().context("OPENAI_API_KEY is not set")?,
+            AgentProvider::Deepgram => by_name.get("deepgram").cloned().context("DEEPGRAM_API_KEY is not set")?,
         };
         Ok(Self { by_name, usual })
     }
@@ -145,4 +151,21 @@ fn openai<R: Rate>(config: &Config) -> anyhow::Result<Arc<dyn VoiceAgent<R>>> {
         ..defaults
     };
     Ok(Arc::new(OpenAiRealtime::new(settings).context("openai")?))
+}
+
+fn deepgram<R: Rate>(config: &Config) -> anyhow::Result<Arc<dyn VoiceAgent<R>>> {
+    let own = &config.deepgram;
+    let settings = DeepgramSettings {
+        url: own.url.to_string(),
+        api_key: own.api_key.clone().context("DEEPGRAM_API_KEY is not set")?,
+        listen_model: own.listen_model.clone(),
+        think_provider: own.think_provider.clone(),
+        think_model: own.think_model.clone(),
+        voice: own.voice.clone(),
+        connect_timeout: Duration::from_millis(own.connect_timeout_ms.into()),
+        keep_alive: Duration::from_millis(own.keep_alive_ms.into()),
+        session_limit: Duration::from_secs(own.session_limit_s.into()),
+        ..DeepgramSettings::default()
+    };
+    Ok(Arc::new(DeepgramAgent::new(settings, None).context("deepgram")?))
 }

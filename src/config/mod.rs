@@ -20,6 +20,7 @@ use crate::engine::ids::PhoneNumber;
 mod business;
 mod check;
 mod database_url;
+mod deepgram;
 mod environment;
 mod explain;
 mod finding;
@@ -39,6 +40,7 @@ mod typed;
 pub use crate::engine::business::CalledNumber;
 pub use business::Business;
 pub use database_url::{DatabaseKind, DatabaseUrl};
+pub use deepgram::DeepgramSettings;
 pub use environment::Environment;
 pub use explain::Explained;
 pub use finding::{Finding, Severity, Source};
@@ -72,6 +74,8 @@ pub struct Config {
     pub agent: AgentSettings,
     /// OpenAI Realtime.
     pub openai: OpenAiSettings,
+    /// Deepgram's Voice Agent.
+    pub deepgram: DeepgramSettings,
     /// The built-in receptionist.
     pub local: LocalSettings,
     /// How speech is told from noise.
@@ -126,7 +130,8 @@ impl Config {
     /// The names of the voice agents that can be had: those that need a key only with it.
     pub fn agents(&self) -> Vec<&'static str> {
         let openai = self.openai.api_key.as_ref().map(|_| "openai");
-        std::iter::once("local").chain(openai).collect()
+        let deepgram = self.deepgram.api_key.as_ref().map(|_| "deepgram");
+        std::iter::once("local").chain(openai).chain(deepgram).collect()
     }
 
     /// Where the database is: as set, else SQLite under `data_dir`.
