@@ -89,6 +89,7 @@ impl CallMachine {
             }
             Some(entry) => {
                 entry.is_generating = false;
+                entry.is_whole = outcome == ResponseOutcome::Completed;
                 let is_agents = entry.origin != Origin::Engine;
                 out.push(Output::FinishPlayout(response));
                 match outcome {
