@@ -260,6 +260,38 @@ async fn a_session_that_breaks_is_replaced_and_the_new_one_knows_what_was_heard(
 }
 
 #[tokio::test]
+async fn a_session_whose_time_is_up_is_replaced_in_a_pause() {
+    let fake = vendor([Answer::saying("At nine.", 300.0)], &["When do you open?"]).await;
+    // Sooner than the caller's silence is asked about.
+    let service = service(&fake, |config| config.deepgram.session_limit_s = 5);
+    let call = service.call().await;
+    service.until_turn(&call, GREETING).await;
+    fake.until("a second session", |sessions| sessions.len() > 1 && !sessions[1].heard.is_empty()).await;
+    call.speak(&voice(700 * MS)).await.unwrap();
+    service.until_turn(&call, "At nine.").await;
+    let ended = hang_up(&service, call, &fake).await;
+    let (sessions, journal) = (fake.sessions(), &ended.journal);
+    assert_eq!((greetings(&sessions[0]), sessions.iter().map(greetings).sum::<usize>()), (1, 1), "{journal}");
+    assert!(sessions[0].was_closed, "{journal}");
+    let wanted = [format!("agent: {GREETING}"), "caller: When do you open?".to_owned(), "agent: At nine.".to_owned()];
+    assert_eq!(ended.conversation(), wanted, "{journal}");
+}
+
+#[tokio::test]
+async fn a_vendor_that_fails_before_it_answers_is_replaced_and_the_next_one_is_told_to_answer() {
+    let fails = Answer::saying("We", 220.0).then(0, Then::Fail("FAILED_TO_THINK"));
+    let fake = vendor([fails, Answer::saying("At nine.", 300.0)], &["When do you open?"]).await;
+    let service = service(&fake, |_| {});
+    let call = asks(&service).await;
+    service.until_turn(&call, "At nine.").await;
+    let ended = hang_up(&service, call, &fake).await;
+    let (sessions, journal) = (fake.sessions(), &ended.journal);
+    assert_eq!((sessions.len(), ended.stats.agent_losses), (2, 1), "{journal}");
+    assert_eq!(sessions[1].heard_of("InjectUserMessage").len(), 1, "{journal}");
+    assert!(ended.turns_of(Speaker::Caller).iter().all(|turn| turn.text == "When do you open?"), "{journal}");
+}
+
+#[tokio::test]
 async fn a_vendor_that_stalls_in_an_answer_is_covered_for() {
     let fake = vendor([Answer::saying(LONG, 220.0).then(3, Then::Stall)], &["When do you open?"]).await;
     let service = service(&fake, |config| {

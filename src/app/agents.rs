@@ -99,6 +99,18 @@ impl<R: Rate> Agents<R> {
     }
 }
 
+/// The vendors' agents that the configuration chooses, for all calls or for a business, each with a business that it answers
+/// for. One without its key is none.
+pub fn vendors(config: &Config) -> anyhow::Result<Vec<(Arc<dyn VoiceAgent<Hz8k>>, Business)>> {
+    let agents = Agents::at_rate(config)?;
+    let mut vendors = BTreeMap::new();
+    for business in config.seeds() {
+        let agent = agents.of(&business);
+        vendors.entry(agent.name()).or_insert((agent, business));
+    }
+    Ok(vendors.into_iter().filter(|(name, _)| *name != "local").map(|(_, chosen)| chosen).collect())
+}
+
 /// The own greetings of the businesses for which the receptionist speaks, in the form in which their calls will ask
 /// for them.
 fn greetings(usual: &str, businesses: &Directory) -> Vec<Greeting> {

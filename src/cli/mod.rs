@@ -104,7 +104,8 @@ pub enum Command {
     #[command(
         long_about = "Looks at the configuration and at the Twilio account: whether each number that a [[business]] of the \
                       configuration answers belongs to the account, and whether its voice URL and its status callback \
-                      lead to this service. With --fix it sets both. The service need not run.",
+                      lead to this service; and, where a vendor's agent answers, whether it gives a session for the key and \
+                      the settings. With --fix it sets both addresses. The service need not run.",
         after_long_help = "Examples:\n  \
                            trunkline doctor\n      \
                                what is wrong, what follows from it, and how to mend it\n  \

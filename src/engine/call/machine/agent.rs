@@ -145,7 +145,7 @@ impl CallMachine {
         }
         self.vendor_stops_listening(now);
         if let Some(owed) = &mut self.owed {
-            owed.was_asked = false;
+            (owed.was_asked, owed.is_unheard) = (false, true);
         }
         if loss == AgentLoss::Refused || self.reconnects >= RECONNECTS {
             return self.give_up(now, out);

@@ -18,8 +18,8 @@ pub(super) struct Owed {
     /// The response that was asked for; `None` where the vendor is to begin one by itself.
     pub(super) response: Option<ResponseId>,
     pub(super) is_second_try: bool,
-    /// Whether keys ask for it, which no vendor's detector hears.
-    pub(super) is_for_keys: bool,
+    /// Whether no vendor's detector hears what asks for it: keys, or what a lost agent has heard.
+    pub(super) is_unheard: bool,
     pub(super) step: Step,
 }
 
@@ -38,8 +38,8 @@ impl CallMachine {
             return; // the greeting answers whatever the caller said into the quiet
         }
         let step = Step::Filler;
-        let (was_asked, is_second_try, is_for_keys) = (false, false, false);
-        self.owed = Some(Owed { ask, since, was_asked, response: None, is_second_try, is_for_keys, step });
+        let (was_asked, is_second_try, is_unheard) = (false, false, false);
+        self.owed = Some(Owed { ask, since, was_asked, response: None, is_second_try, is_unheard, step });
         self.deadlines.set(Timer::OwedSpeech, since + ms(self.settings.silence.filler_after_ms));
     }
 
@@ -65,7 +65,7 @@ impl CallMachine {
             || self.deadlines.is_set(Timer::DtmfPause);
         let Some(owed) = self.owed.as_mut().filter(|owed| !owed.was_asked && !must_wait) else { return };
         (owed.was_asked, owed.response) = (true, None);
-        let is_vendors = self.settings.turns == TurnOwner::Vendor && !owed.is_for_keys;
+        let is_vendors = self.settings.turns == TurnOwner::Vendor && !owed.is_unheard;
         if detects_turns && is_vendors && owed.ask == Ask::Answer {
             return; // the vendor begins this one by itself
         }

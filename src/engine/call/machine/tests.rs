@@ -177,6 +177,16 @@ fn keys_are_asked_about_also_where_the_vendor_owns_the_turns() {
 }
 
 #[test]
+fn what_a_lost_vendor_was_to_answer_is_asked_of_the_next_one() {
+    let mut call = TestCall::greeted_with(CallSettings { turns: TurnOwner::Vendor, ..CallSettings::default() });
+    call.after(500).caller_starts(Detector::Vendor).after(900).caller_stops(Detector::Vendor);
+    call.tell(Input::CallerText { text: "When do you open?".into(), confidence: None });
+    assert_eq!(call.asked().len(), 1, "the vendor answers by itself");
+    call.clear_log().tell(Input::AgentLost(AgentLoss::Dropped)).tell(Input::AgentReady { detects_turns: true });
+    assert_eq!(call.asked(), [(R2, Ask::Answer)], "the next one heard nothing");
+}
+
+#[test]
 fn a_stream_that_is_lost_is_apologised_for_unless_the_call_was_about_to_end() {
     let own: PhoneNumber = "+15550100".parse().unwrap();
     let call = || {

@@ -104,7 +104,7 @@ impl CallMachine {
     fn keys_are_entered(&mut self, now: CallTime, out: &mut Vec<Output>) {
         self.owe(now, Ask::Answer);
         if let Some(owed) = &mut self.owed {
-            owed.is_for_keys = true;
+            owed.is_unheard = true;
         }
         self.ask_if_due(now, out);
     }

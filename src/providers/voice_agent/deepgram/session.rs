@@ -44,6 +44,8 @@ pub(super) struct Session {
     is_swallowing: bool,
     /// The agent has spoken to its end, and nothing has happened since that would make it speak again.
     has_spoken: bool,
+    /// The caller speaks, or waits for an answer.
+    caller_waits: bool,
     /// Words that came when all their sound had come: those of the next sound, if any comes.
     late_words: String,
     vendors_own: u32,
@@ -70,6 +72,7 @@ impl Session {
             running: None,
             is_swallowing: false,
             has_spoken: false,
+            caller_waits: false,
             late_words: String::new(),
             vendors_own: 0,
             keys: String::new(),
@@ -113,15 +116,17 @@ impl Session {
         (self.is_swallowing, self.has_spoken) = (false, false);
         let keys = std::mem::take(&mut self.keys);
         let message = match (ask, &self.greeting) {
-            (Ask::Greeting, Some(words)) => Some(client_message::say(words)),
-            (Ask::Greeting, None) => Some(self.inject("Hello?")),
-            (Ask::Reprompt, _) => Some(self.inject("(The caller is silent. Ask whether they are there.)")),
-            (Ask::Again, _) if keys.is_empty() => Some(self.inject("(Nothing was heard. Say it again.)")),
-            // What the caller says is answered unasked.
-            (Ask::Answer, _) if keys.is_empty() => None,
-            (Ask::Answer | Ask::Again, _) => Some(self.inject(&format!("(The caller pressed {keys}.)"))),
+            (Ask::Greeting, Some(words)) => client_message::say(words),
+            (Ask::Greeting, None) => self.inject("Hello?"),
+            (Ask::Reprompt, _) => self.inject("(The caller is silent. Ask whether they are there.)"),
+            (Ask::Again, _) if keys.is_empty() => self.inject("(Nothing was heard. Say it again.)"),
+            // What the caller says is answered unasked; this is what a session heard that is no more.
+            (Ask::Answer, _) if keys.is_empty() => {
+                self.inject("(The line broke. Answer what the caller said last, or ask for it again.)")
+            }
+            (Ask::Answer | Ask::Again, _) => self.inject(&format!("(The caller pressed {keys}.)")),
         };
-        actions.extend(message.map(Action::Send));
+        actions.push(Action::Send(message));
         actions
     }
 
@@ -177,6 +182,7 @@ impl Session {
             ServerMessage::AgentAudioDone {} => {
                 let was_heard = !std::mem::take(&mut self.is_swallowing) && self.running.is_some();
                 self.has_spoken |= was_heard;
+                self.caller_waits = false;
                 self.bytes = PcmBytes::new();
                 let mut actions = self.end_running(ResponseOutcome::Completed);
                 if was_heard {
@@ -197,7 +203,7 @@ impl Session {
     }
 
     fn caller_speaks(&mut self) {
-        (self.is_swallowing, self.has_spoken) = (false, false);
+        (self.is_swallowing, self.has_spoken, self.caller_waits) = (false, false, true);
         self.late_words.clear();
     }
 
@@ -280,7 +286,7 @@ impl Session {
             return vec![Action::Lose(AgentLoss::Stalled, "no progress of a response".to_owned())];
         }
         let is_idle = self.asked.is_none() && self.running.is_none();
-        if is_idle && now >= settings.session_limit {
+        if is_idle && !self.caller_waits && now >= settings.session_limit {
             return vec![Action::Lose(AgentLoss::Dropped, "the session's time is up".to_owned())];
         }
         let mut actions = Vec::new();

@@ -182,6 +182,11 @@ fn silence_is_bridged_every_eight_seconds_and_only_while_there_is_silence() {
 fn a_session_is_given_up_before_the_vendor_does_so_but_in_no_sentence() {
     let mut session = ready();
     let limit = DeepgramSettings::default().session_limit;
+    said(&mut session, r#"{"type":"UserStartedSpeaking"}"#);
+    assert!(
+        !session.expire::<Hz8k>(limit).iter().any(|action| matches!(action, Action::Lose(..))),
+        "nor in the caller's"
+    );
     session.audio::<Hz8k>(limit, &[1, 0]);
     assert!(!session.expire::<Hz8k>(limit).iter().any(|action| matches!(action, Action::Lose(..))));
     said(&mut session, DONE);
