@@ -95,7 +95,8 @@ pub enum Command {
                            trunkline storm --url http://10.0.0.7:8080 --token … --account AC… --calls 20\n      \
                                20 calls to a service that runs\n  \
                            trunkline storm --calls 0 --vendor-listen 127.0.0.1:9000\n      \
-                               be the fake voice agent, for a service whose openai.url points there\n\n\
+                               be the fake voice agent, for a service whose openai.url or deepgram.url \
+                               points there\n\n\
                            Exit code: 0 if the result is valid and every limit was kept, 1 if not, 2 if the command \
                            line makes no sense."
     )]
