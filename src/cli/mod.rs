@@ -96,7 +96,8 @@ pub enum Command {
                            trunkline storm --url http://10.0.0.7:8080 --token … --account AC… --calls 20\n      \
                                20 calls to a service that runs\n  \
                            trunkline storm --calls 0 --vendor-listen 127.0.0.1:9000\n      \
-                               be the fake voice agent, for a service whose openai.url points there\n\n\
+                               be the fake voice agent, for a service whose openai.url or deepgram.url \
+                               points there\n\n\
                            Exit code: 0 if the result is valid and every limit was kept, 1 if not, 2 if the command \
                            line makes no sense."
     )]
@@ -105,7 +106,8 @@ pub enum Command {
     #[command(
         long_about = "Looks at the configuration and at the Twilio account: whether each number that a [[business]] of the \
                       configuration answers belongs to the account, and whether its voice URL and its status callback \
-                      lead to this service. With --fix it sets both. The service need not run.",
+                      lead to this service; and, where a vendor's agent answers, whether it gives a session for the key and \
+                      the settings. With --fix it sets both addresses. The service need not run.",
         after_long_help = "Examples:\n  \
                            trunkline doctor\n      \
                                what is wrong, what follows from it, and how to mend it\n  \

@@ -115,6 +115,8 @@ pub enum AgentProvider {
     Local,
     /// OpenAI Realtime.
     OpenAi,
+    /// Deepgram's Voice Agent.
+    Deepgram,
 }
 
 /// `[openai]`: OpenAI Realtime.
