@@ -94,7 +94,7 @@ class CallPage {
     this.isLive = true;
     this.began = performance.now();
     this.say('Connected.');
-    fill(this.sid, 'Call ', el('code', {}, sid));
+    fill(this.sid, 'Call ', el('a', { href: `#/record/${sid}` }, el('code', {}, sid)));
     this.mute.disabled = false;
     this.enableKeys(true);
     this.timer = setInterval(() => this.tick(), 1000);

@@ -1,0 +1,73 @@
+//! How the pages behave: for those who don't see them or use no mouse, on a small screen, in the dark; and how little
+//! comes over the wire at first.
+
+use serde_json::json;
+
+use super::world::{ADMIN, HEBREW, World};
+use crate::axe;
+
+#[tokio::test]
+async fn every_page_can_be_used_by_keyboard_and_on_a_small_screen_and_is_light_at_first() {
+    let Some(world) = World::new().await else { return };
+    let call = world.interrupted_call().await;
+    let hebrew = world.hebrew_call().await;
+    world.finished_calls(26).await;
+    let asked = json!({ "business": "Reception", "name": "Autumn", "start": false, "from": null,
+                        "csv": "number,customer\n+14155560001,Anna\n+14155560002,Ben\n" });
+    let numbers = json!({ "version": 1, "numbers": ["*", "+14155550199"] });
+    assert_eq!(world.api(ADMIN, "PATCH", "/businesses/Reception", numbers).await.status, 200);
+    let made = world.api(ADMIN, "POST", "/campaigns", asked).await;
+    let campaign = made.json()["id"].as_str().unwrap_or_else(|| panic!("{made:?}")).to_owned();
+    let judge = axe::text();
+    let browser = &world.browser;
+    browser.goes_to(&format!("http://{}/console", world.service.address())).await;
+    browser.sees("Log in").await;
+    if let Some(axe) = &judge {
+        axe::finds_nothing_serious(browser, axe, "login").await;
+    }
+    world.logs_in(ADMIN).await;
+    // All that was loaded until the first page stood there.
+    let loaded = browser
+        .script("return performance.getEntries().reduce((sum, {transferSize}) => sum + (transferSize ?? 0), 0)")
+        .await;
+    let loaded = loaded.as_u64().unwrap();
+    assert!((1_000..100_000).contains(&loaded), "the first view came in {loaded} bytes");
+
+    for (name, place, title, settled) in [
+        ("placing", "#/call".to_owned(), "Call", "#pad, .pad"),
+        ("history", "#/history".to_owned(), "History", "#calls tbody tr"),
+        ("record", format!("#/record/{call}"), "One call", ".waveform svg"),
+        ("record-hebrew", format!("#/record/{hebrew}"), "One call", "[aria-label='What it sounded like'] .nothing"),
+        ("businesses", "#/businesses".to_owned(), "Businesses", "tbody tr"),
+        ("business-hebrew", format!("#/businesses/{HEBREW}"), HEBREW, "#versions li"),
+        ("campaigns", "#/campaigns".to_owned(), "Campaigns", "tbody tr"),
+        ("campaign", format!("#/campaigns/{campaign}"), "Autumn", "#leads tbody tr"),
+    ] {
+        world.is_shown(1_000, 1_400, "light").await;
+        world.opens(&place, title).await;
+        world.comes_true(&format!("return document.querySelector({settled:?}) !== null")).await;
+        if name == "business-hebrew" {
+            browser.clicks("#show-preview").await;
+            browser.sees_in("#preview", "characters").await;
+        }
+        for scheme in ["light", "dark"] {
+            world.is_shown(1_000, 1_400, scheme).await;
+            if let Some(axe) = &judge {
+                axe::finds_nothing_serious(browser, axe, &format!("{name}, {scheme}")).await;
+            }
+            browser.picture(&format!("{name}-{scheme}")).await;
+        }
+        world.is_shown(360, 1_400, "light").await;
+        let wide = browser.script("return document.documentElement.scrollWidth").await;
+        assert!(wide.as_u64().unwrap() <= 360, "{name} is {wide} wide on a screen of 360");
+        browser.picture(&format!("{name}-360")).await;
+        // Whatever can be clicked can be reached by the keyboard.
+        let missed = browser
+            .script(
+                "return [...document.querySelectorAll('main a[href], main button, main input, main select, main textarea, main summary')]
+                    .filter((one) => one.checkVisibility() && !one.disabled && one.tabIndex < 0).map((one) => one.outerHTML)",
+            )
+            .await;
+        assert_eq!(missed, json!([]), "{name}");
+    }
+}
