@@ -164,6 +164,23 @@ async fn calls_are_sought_in_the_body_and_by_their_verdict_and_exported_as_a_tab
     }
 }
 
+#[tokio::test]
+async fn a_table_holds_every_call_however_many_there_are() {
+    let service = service(|_| {});
+    let mut sids = std::collections::BTreeSet::new();
+    // More than two of the pieces in which it is read.
+    for _ in 0..1_020 {
+        let caller = Caller::new();
+        assert_eq!(service.webhook(caller.status("completed", &[])).await.status, 204);
+        sids.insert(caller.call_sid);
+    }
+    let table = service.post(&service.token_for("viewer").await, "/calls/export", &json!({})).await;
+    let mut read = csv::Reader::from_reader(table.body.as_bytes());
+    let found: Vec<String> = read.records().map(|row| row.unwrap()[0].to_owned()).collect();
+    assert_eq!(found.len(), sids.len(), "each once");
+    assert_eq!(found.into_iter().collect::<std::collections::BTreeSet<_>>(), sids);
+}
+
 /// The end of a call of a minute whose agent was first heard after so many milliseconds.
 fn ended(first_audio_ms: u64) -> CallEnd {
     let stats = CallStats {

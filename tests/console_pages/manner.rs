@@ -60,6 +60,9 @@ async fn every_page_can_be_used_by_keyboard_and_on_a_small_screen_and_is_light_a
         world.is_shown(360, 1_400, "light").await;
         let wide = browser.script("return document.documentElement.scrollWidth").await;
         assert!(wide.as_u64().unwrap() <= 360, "{name} is {wide} wide on a screen of 360");
+        if let Some(axe) = &judge {
+            axe::finds_nothing_serious(browser, axe, &format!("{name}, 360 wide")).await;
+        }
         browser.picture(&format!("{name}-360")).await;
         // Whatever can be clicked can be reached by the keyboard.
         let missed = browser
@@ -70,4 +73,49 @@ async fn every_page_can_be_used_by_keyboard_and_on_a_small_screen_and_is_light_a
             .await;
         assert_eq!(missed, json!([]), "{name}");
     }
+
+    // The picture in README.
+    world.is_shown(1_000, 1_300, "light").await;
+    world.opens(&format!("#/record/{call}"), "One call").await;
+    world.comes_true("return document.querySelector('.waveform svg') !== null").await;
+    browser.picture("console").await;
+
+    by_keyboard_alone(&world).await;
+}
+
+/// Skips to the content, and seeks calls, with no mouse.
+async fn by_keyboard_alone(world: &World) {
+    world.opens("#/history", "History").await;
+    world.comes_true("return document.querySelector('#calls tbody tr') !== null").await;
+    world.browser.script("document.activeElement.blur(); return null").await;
+    let press = async |key: &str| {
+        let text = if key == "Enter" { "\r" } else { "" };
+        let code = if key == "Enter" { 13 } else { 9 };
+        for kind in ["keyDown", "keyUp"] {
+            let how = json!({ "type": kind, "key": key, "code": key, "text": text, "windowsVirtualKeyCode": code });
+            world.browser.devtools("Input.dispatchKeyEvent", how).await;
+        }
+    };
+    let reaches = async |selector: &str| {
+        let is_there = format!("return document.activeElement.matches({selector:?})");
+        for _ in 0..60 {
+            if world.browser.script(&is_there).await == json!(true) {
+                // What has the focus is seen to have it.
+                world.comes_true("return getComputedStyle(document.activeElement).outlineStyle !== 'none'").await;
+                return;
+            }
+            press("Tab").await;
+        }
+        panic!("the keyboard does not reach {selector}");
+    };
+    reaches("#skip").await;
+    press("Enter").await;
+    world.comes_true("return document.activeElement.id === 'main'").await;
+    reaches("[name=number]").await;
+    world.browser.devtools("Input.insertText", json!({ "text": "+14155550171" })).await;
+    press("Enter").await;
+    world.comes_true("return document.querySelectorAll('#calls tbody tr').length === 1").await;
+    reaches("#calls tbody a").await;
+    press("Enter").await;
+    world.browser.sees_in("h1", "One call").await;
 }

@@ -85,7 +85,7 @@ const FIELDS = [
   ['time_zone', 'Time zone', TEXT, 'input', false, 'As in Europe/Berlin.'],
   ['transfer_to', 'Callers are handed over to', TEXT, 'input', false, 'A number, as in +14155550142. Empty: to nobody.'],
   ['webhook_url', 'Events are sent to', TEXT, 'input', false, 'An https address. Empty: nowhere.'],
-  ['recording', 'Who records', TEXT, ['', 'off', 'carrier', 'own', 'both'], false, 'Empty: as the service is set.'],
+  ['recording', 'Who records', TEXT, ['', 'off', 'carrier', 'own', 'both']],
   ['numbers', 'Numbers', LINES, 'area', true, 'One a line; * takes every number that nobody else has.'],
   ['agent', 'Voice agent', TEXT, 'input', true, 'Empty: as the service is set.'],
   ['limits.calls', 'Calls at once', NUMBER, 'input', true, 'Empty: no limit of its own.'],

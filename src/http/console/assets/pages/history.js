@@ -46,7 +46,7 @@ class HistoryPage {
       until: el('input', { type: 'datetime-local', name: 'until', step: 1 }),
     };
     const labels = { business: 'Business', number: 'Number', status: 'Status', verdict: 'Verdict', direction: 'Direction',
-      since: 'From', until: 'Before' };
+      since: 'Since', until: 'Before' };
     this.problem = el('div', { role: 'alert', id: 'search-problem' });
     this.export = button('Export as CSV', () => this.save(), { id: 'export' });
     this.form = el('form', { class: 'card search', 'aria-label': 'Search', novalidate: true,

@@ -73,7 +73,7 @@ function quality({ end }, isOver) {
     el('p', {}, finding.cause), el('p', {}, finding.consequence), el('p', {}, el('strong', {}, 'What to do: '), finding.remedy),
     el('p', { class: 'quiet' }, finding.figures)));
   return el('div', {}, el('p', { id: 'verdict' }, verdict(word, score), ' of 100'), figures,
-    list.length ? el('ul', { class: 'findings' }, list) : nothing('nothing went wrong'));
+    list.length ? el('ul', { class: 'findings' }, list) : el('p', { class: 'good' }, 'Nothing went wrong.'));
 }
 
 function history(events) {
