@@ -2,8 +2,7 @@
 
 use serde_json::json;
 
-use super::world::{ADMIN, HEBREW, World};
-use crate::calls;
+use super::world::{ADMIN, HEBREW, World, broken};
 use crate::service::CALLER;
 use trunkline::engine::quality::judge;
 
@@ -46,7 +45,7 @@ async fn calls_are_sought_and_paged_and_the_browser_goes_back_and_forward() {
     shows(1).await;
     world.comes_true(&format!("return document.querySelector('[name=number]').value === {CALLER:?}")).await;
 
-    let end = calls::end();
+    let end = broken();
     let word = judge(&end.stats, end.cause).verdict.word();
     browser.clicks("#everything").await;
     shows(25).await;

@@ -55,6 +55,9 @@ async fn a_call_is_heard_from_any_point_and_read_with_what_was_heard_of_it() {
     world.opens(&format!("#/record/{hebrew}"), "One call").await;
     browser.sees_in(".turns .caller", "חלות").await;
     world.comes_true("return document.querySelectorAll('.turns .words:dir(rtl)').length === 2").await;
+    world.comes_true("return [...document.querySelectorAll('.transcript bdi:dir(rtl)')].length === 2").await;
+    browser.sees_in(".finding", "stream-lost").await;
+    browser.sees_in(".finding", "What to do: ").await;
     browser.sees_in("[aria-label='What it sounded like']", "Nothing here: ").await;
     browser.sees_in("[aria-label='What happened']", "Nothing here: ").await;
     world.opens("#/record/CA00000000000000000000000000000000", "One call").await;

@@ -7,7 +7,8 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use trunkline::clock;
 use trunkline::config::{Business, CalledNumber};
-use trunkline::engine::call::{Speaker, Turn};
+use trunkline::engine::call::{HangupCause, Speaker, Turn};
+use trunkline::store::CallEnd;
 
 use crate::calls;
 use crate::chromium::Chromium;
@@ -25,6 +26,11 @@ pub struct World {
     pub browser: Chromium,
     pub service: Service,
     _carrier: TwilioRestFake,
+}
+
+/// How the Hebrew call ended: something went wrong.
+pub fn broken() -> CallEnd {
+    CallEnd { cause: HangupCause::StreamLost, ..calls::end() }
 }
 
 impl World {
@@ -127,7 +133,7 @@ impl World {
             let (text, heard_text) = (text.to_owned(), heard.to_owned());
             writer.turn(Turn { number, speaker, text, heard_text, interrupted, ..calls::turn(number) });
         }
-        writer.end(calls::end());
+        writer.end(broken());
         assert!(service.store().flush(PATIENCE));
         caller.call_sid
     }

@@ -20,7 +20,7 @@ export function drawLatency({ turns, timeline }) {
   ]);
   return [table('How long answers took', ['Answer', ...STEPS.map(([, name]) => name), 'Together'], rows),
     el('p', { class: 'quiet legend' }, STEPS.map(([step, name]) => el('span', {}, el('i', { class: `step ${step}` }), ` ${name} `)),
-      'Counted from the end of what the caller said.')];
+      '– counted from the end of what the caller said.')];
 }
 
 /** The agent's turns that follow one of the caller's, each with its steps in milliseconds; `null` where the timeline is silent. */

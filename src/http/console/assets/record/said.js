@@ -31,6 +31,14 @@ const SOURCES = {
   failed: 'none: there are no words',
 };
 
+/** The words: each stretch by itself, so that each is written in its own direction. */
+function words({ text, segments }) {
+  const lines = segments.length
+    ? segments.map((segment) => el('p', {}, segment.speaker ? el('span', { class: 'quiet' }, `${WHO[segment.speaker]}: `) : null, el('bdi', {}, segment.text)))
+    : el('p', { dir: 'auto' }, text);
+  return el('div', { class: 'transcript', tabindex: 0, role: 'region', 'aria-label': 'The words' }, lines);
+}
+
 /** The words that are kept, with where they come from. */
 export function transcript({ transcript: kept, summary, decisions, work }, isOver) {
   const parts = [];
@@ -38,8 +46,7 @@ export function transcript({ transcript: kept, summary, decisions, work }, isOve
     parts.push(facts([
       ['From', SOURCES[kept.source] ?? kept.source], ['Recogniser', kept.model], ['Decided', moment(kept.decided_at)], ['Why', kept.reason],
     ]));
-    parts.push(kept.text ? el('pre', { class: 'transcript', dir: 'auto', tabindex: 0, 'aria-label': 'The words' }, kept.text)
-      : nothing(kept.reason));
+    parts.push(kept.text ? words(kept) : nothing(kept.reason));
   } else {
     const why = !isOver ? 'the words are settled when the call is over'
       : work ? `the work on them is at “${work.step}”${work.reason ? `: ${work.reason}` : ''}`
