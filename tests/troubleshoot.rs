@@ -107,6 +107,14 @@ async fn a_carrier_that_talks_nonsense_is_named_with_a_remedy() {
     let found = object(&service, "--last").await;
     let findings = found["end"]["quality"]["findings"].as_array().unwrap();
     assert!(findings.iter().any(|finding| finding["fault"] == "media-faults" && finding["points"] == 20), "{found}");
+
+    let garbled = troubleshoot(&service, &["--last", "--symptom", "garbled"]).await;
+    assert!(garbled.code == 0 && garbled.out.contains("  YES media-faults"), "{garbled:?}");
+    assert!(garbled.out.contains("  no  wrong-audio"), "{garbled:?}");
+    assert!(garbled.out.lines().all(|line| line.chars().count() <= 80), "{}", garbled.out);
+    let echo = troubleshoot(&service, &["--last", "--symptom", "echo", "--json"]).await;
+    let echo: Value = serde_json::from_str(&echo.out).unwrap();
+    assert_eq!((&echo["checks"][0]["is_shown"], &echo["symptom"]), (&json!(false), &json!("echo")), "{echo}");
 }
 
 #[tokio::test]
@@ -130,7 +138,9 @@ async fn what_can_not_be_told_is_said_plainly() {
     let nobody = "CA00000000000000000000000000000000";
     let unknown = troubleshoot(&service, &[nobody]).await;
     assert!(unknown.code == 1 && unknown.err.starts_with(&format!("{nobody} is unknown")), "{unknown:?}");
-    for unusable in [&[][..], &["--last", "--list"], &[nobody, "--last"], &["nonsense"]] {
+    for unusable in
+        [&[][..], &["--last", "--list"], &[nobody, "--last"], &["nonsense"], &["--last", "--symptom", "dull"]]
+    {
         assert_eq!(troubleshoot(&service, unusable).await.code, 2, "{unusable:?}");
     }
     let program = trunkline(&["troubleshoot", "--last", "--config", "/nowhere.toml"]);
@@ -157,6 +167,9 @@ fn the_guide_has_the_table_by_which_calls_are_judged() {
     };
     let in_guide: Vec<String> = rows(&guide, "").into_iter().filter(|row| row.matches('|').count() == 5).collect();
     assert_eq!(in_guide, rows(&source, "//! "));
+    let complaints: Vec<String> = rows(&guide, "").into_iter().filter(|row| row.matches('|').count() == 4).collect();
+    let of_symptoms = rows(&read("src/engine/quality/symptom.rs"), "//! ");
+    assert!(!of_symptoms.is_empty() && of_symptoms.iter().all(|row| complaints.contains(row)), "{complaints:?}");
     let named: Vec<&str> = in_guide.iter().filter_map(|row| row.split('`').nth(1)).collect();
     assert_eq!(named, Fault::ALL.map(Fault::word));
 }

@@ -139,6 +139,8 @@ pub enum Command {
                                the newest calls with their verdicts\n  \
                            trunkline troubleshoot --last\n      \
                                the newest call that is over\n  \
+                           trunkline troubleshoot --last --symptom echo\n      \
+                               what can be behind this complaint\n  \
                            trunkline troubleshoot CA0123456789abcdef0123456789abcdef --json | jq .end.quality\n      \
                                the same for a machine\n\n\
                            Exit code: 0, 1 if there is no such call, it is not over or the database can't be read, 2 if the \

@@ -5,6 +5,7 @@ mod json;
 mod list;
 mod page;
 mod render;
+mod symptom;
 #[cfg(test)]
 mod tests;
 mod waterfall;
@@ -13,11 +14,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use crate::cli::out::Out;
 use crate::cli::{ConfigArgs, load_config};
 use crate::config::Config;
 use crate::engine::ids::CallSid;
+use crate::engine::quality::Symptom;
 use crate::store::recordings::Recording;
 use crate::store::{CallPeek, CallRecord, StoreError};
 
@@ -41,9 +44,18 @@ pub struct TroubleshootArgs {
     /// The twenty newest calls with their verdicts
     #[arg(long)]
     list: bool,
+    /// Look for what can be behind one complaint instead of telling all of the call
+    #[arg(long, conflicts_with = "list", value_parser = symptoms())]
+    symptom: Option<Symptom>,
     /// Print JSON instead of a text for people: one object, with --list one for each line
     #[arg(long)]
     json: bool,
+}
+
+/// Reads a symptom by its name.
+fn symptoms() -> impl clap::builder::TypedValueParser<Value = Symptom> {
+    let by_name = |name: String| Symptom::ALL.into_iter().find(|symptom| symptom.word() == name);
+    PossibleValuesParser::new(Symptom::ALL.map(Symptom::word)).try_map(move |name| by_name(name).ok_or("not a symptom"))
 }
 
 /// Everything that is known of a call that is over.
@@ -103,5 +115,10 @@ fn show(args: &TroubleshootArgs, config: &Config) -> Result<String, String> {
         return Err(format!("{call} is not over ({status}): it is judged by its final figures, so ask again then"));
     }
     let story = Story { record, recordings };
-    if args.json { json::of(story) } else { Ok(render::text(&story)) }
+    match (args.symptom, args.json) {
+        (Some(symptom), true) => symptom::json(&story, symptom),
+        (Some(symptom), false) => symptom::text(&story, symptom),
+        (None, true) => json::of(story),
+        (None, false) => Ok(render::text(&story)),
+    }
 }

@@ -25,12 +25,14 @@
 //! another finding explains: an agent that was unavailable was also silent, and only the first is worth a remedy.
 
 mod fault;
+mod symptom;
 #[cfg(test)]
 mod tests;
 
 use crate::engine::call::{CallStats, HangupCause};
 
 pub use fault::{Fault, Severity};
+pub use symptom::{Check, Symptom, look};
 
 /// What a score means to a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
