@@ -67,6 +67,7 @@ fn a_first_start_says_where_the_administrators_token_lies_and_not_what_it_is() {
     let token = fs::read_to_string(&path).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(said.err.contains(path.to_str().unwrap()), "{}", said.err);
+    assert!(said.err.contains("console    http://127.0.0.1:"), "{}", said.err);
     assert!(!said.err.contains(token.trim()) && !said.out.contains(token.trim()));
 
     let given = serve().env("TRUNKLINE_ADMIN_TOKEN", "too short").ends();

@@ -61,6 +61,11 @@ async fn a_person_logs_in_calls_is_greeted_speaks_interrupts_and_hangs_up() {
     assert!(!turns[0].interrupted && turns[0].heard_text == turns[0].text, "the greeting was heard: {:?}", turns[0]);
     assert!(turns[1].interrupted && turns[1].heard_text.len() < turns[1].text.len(), "{:?}", turns[1]);
     assert!(facts.conversation().iter().any(|line| line.contains("spoken message")), "{:?}", facts.conversation());
+
+    // From there to what is kept of it.
+    browser.clicks("#sid a").await;
+    browser.sees_in("h1", "One call").await;
+    browser.sees_in(".turns .caller", "(spoken message of ").await;
     service.stops_at_once().await;
 }
 

@@ -16,13 +16,16 @@ use calls::{call, change, end, event, life_of, turn};
 use databases::Database;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use trunkline::engine::call::{CallStats, HangupCause};
 use trunkline::engine::ids::CallSid;
+use trunkline::engine::quality::{Verdict, judge};
 use trunkline::engine::status::{CallStatus, CarrierSource, StatusChange};
-use trunkline::store::{CallFilter, CallPlace, StatusWriter, Store};
+use trunkline::store::{CallEnd, CallFilter, CallPlace, StatusWriter, Store};
 
 on_both_databases! {
     a_walk_sees_each_call_once_whatever_is_inserted_meanwhile
     a_walk_through_a_filtered_list_sees_what_fits
+    a_walk_through_the_calls_of_a_verdict_sees_those_and_no_others
     a_record_holds_everything_that_is_known_of_a_call
 }
 
@@ -111,6 +114,48 @@ fn a_walk_through_a_filtered_list_sees_what_fits(database: Database) {
     assert_eq!(seen.into_iter().map(|place| place.1).collect::<Vec<_>>(), expected);
     let nobodys = CallFilter { business: Some("Elsewhere".parse().unwrap()), ..CallFilter::default() };
     assert_eq!(store.calls(&nobodys, None, 10), Ok(vec![]));
+}
+
+fn a_walk_through_the_calls_of_a_verdict_sees_those_and_no_others(database: Database) {
+    let (store, mut writer) = database.open("a");
+    let mut judged: Vec<(CallSid, Option<Verdict>)> = Vec::new();
+    for number in 1..=40 {
+        let sid = call(number);
+        writer.apply(&life_of(&sid)).unwrap();
+        // Every third went well, every third did not, and every third is not over.
+        let cause = match number % 3 {
+            0 => Some(HangupCause::CallerHungUp),
+            1 => Some(HangupCause::InternalFault),
+            _ => None,
+        };
+        let verdict = cause.map(|cause| {
+            let end = CallEnd { cause, stats: CallStats::default(), ..end() };
+            let verdict = judge(&end.stats, cause).verdict;
+            store.turn_writer(sid.clone()).unwrap().end(end);
+            verdict
+        });
+        judged.push((sid, verdict));
+    }
+    assert!(store.flush(databases::DEADLINE));
+    let found: BTreeSet<Verdict> = judged.iter().filter_map(|(_, verdict)| *verdict).collect();
+    assert_eq!(found.len(), 2, "{found:?}");
+    for wanted in Verdict::ALL.map(Some).into_iter().chain([None]) {
+        let filter = CallFilter { verdict: wanted, ..CallFilter::default() };
+        let (mut seen, mut place) = (Vec::new(), None);
+        loop {
+            let page = store.list_calls(&filter, place.as_ref(), 4).unwrap();
+            assert!(page.calls.len() <= 4);
+            seen.extend(page.calls.into_iter().map(|call| call.row.call_sid));
+            place = page.next;
+            if place.is_none() {
+                break;
+            }
+        }
+        let fits = |verdict: &Option<Verdict>| wanted.is_none() || *verdict == wanted;
+        let expected: Vec<_> =
+            judged.iter().rev().filter(|(_, verdict)| fits(verdict)).map(|(sid, _)| sid.clone()).collect();
+        assert_eq!(seen, expected, "{wanted:?}");
+    }
 }
 
 fn a_record_holds_everything_that_is_known_of_a_call(database: Database) {

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{Config, ConfigSources, Environment, Finding, Override};
 
 pub mod config_check;
+pub mod config_show;
 pub mod demo;
 pub mod dialplan;
 pub mod doctor;
@@ -180,6 +181,27 @@ pub enum ConfigCommand {
                            With --strict a warning gives 1."
     )]
     Check(ConfigCheckArgs),
+    /// Show every setting, its value, and where that came from
+    #[command(
+        long_about = "Shows every setting as `serve` would use it: its value, and whether that is the shipped default, stands in \
+                      the file, or comes from the environment. Secrets are only said to be set or not.",
+        after_long_help = "Examples:\n  \
+                           trunkline config show\n  \
+                           trunkline config show --config my.toml --changed\n      \
+                               what is not as it was shipped\n\n\
+                           Exit code: 0; 2 if the configuration can't be used."
+    )]
+    Show(ConfigShowArgs),
+    /// Explain a setting or a section: what it does, its unit, its range, its default and the reason for that
+    #[command(
+        long_about = "Explains settings by the words of the shipped defaults, and says what each is now and where that came from. \
+                      Works also where the configuration can't be used yet.",
+        after_long_help = "Examples:\n  \
+                           trunkline config explain barge_in.min_speech_ms\n  \
+                           trunkline config explain playout --config my.toml\n\n\
+                           Exit code: 0; 2 if there is no such setting."
+    )]
+    Explain(ConfigExplainArgs),
 }
 
 /// Where the configuration is.
@@ -256,6 +278,31 @@ pub struct ConfigCheckArgs {
     pub strict: bool,
 }
 
+/// Options of `config show`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ConfigShowArgs {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Only what is not the shipped default
+    #[arg(long)]
+    pub changed: bool,
+    /// One JSON object for each setting, on a line of its own
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `config explain`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ConfigExplainArgs {
+    /// Settings or sections, as in barge_in.min_speech_ms
+    #[arg(required = true, value_name = "SETTING")]
+    pub settings: Vec<String>,
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
 /// Parses the command line and does what it says.
 pub fn run() -> ExitCode {
     match Cli::parse().command {
@@ -268,6 +315,8 @@ pub fn run() -> ExitCode {
         Command::Recordings(command) => recordings::run(&command),
         Command::Dialplan(args) => dialplan::run(&args),
         Command::Config(ConfigCommand::Check(args)) => config_check::run(&args),
+        Command::Config(ConfigCommand::Show(args)) => config_show::show(&args),
+        Command::Config(ConfigCommand::Explain(args)) => config_show::explain(&args),
     }
 }
 
@@ -325,7 +374,7 @@ mod tests {
         }
         let mut found = Vec::new();
         commands(&Cli::command(), &mut found);
-        assert_eq!(found.len(), 12);
+        assert_eq!(found.len(), 14);
         for mut command in found {
             let help = command.render_long_help().to_string();
             assert!(help.contains("Examples:") && help.contains("Exit code:"), "{help}");

@@ -22,6 +22,7 @@ mod business;
 mod check;
 mod database_url;
 mod deepgram;
+mod describe;
 mod environment;
 mod explain;
 mod finding;
@@ -43,6 +44,7 @@ pub use asterisk::{AriSettings, AsteriskSettings, AudioSocketSettings, MediaForm
 pub use business::Business;
 pub use database_url::{DatabaseKind, DatabaseUrl};
 pub use deepgram::DeepgramSettings;
+pub use describe::{Described, describe};
 pub use environment::Environment;
 pub use explain::Explained;
 pub use finding::{Finding, Severity, Source};

@@ -69,7 +69,7 @@ use shared::Shared;
 use spool::Spool;
 use target::{Manager, Target};
 
-pub use call_list::{CallFilter, CallPlace};
+pub use call_list::{CallFilter, CallPlace, ListedCall, ListedCalls};
 pub use call_peek::{CallPeek, PeekedCall};
 pub use error::StoreError;
 pub use health::{DatabaseState, StoreHealth};

@@ -1,7 +1,11 @@
 //! Calls, as an operator sees and ends them.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use trunkline::engine::call::{CallStats, Farewell, HangupCause};
 use trunkline::engine::quality::judge;
+use trunkline::store::CallEnd;
 
 use crate::databases::Database;
 use crate::http_service::{Asked as _, Caller};
@@ -105,6 +109,91 @@ async fn the_list_is_filtered_by_everything_that_is_given() {
         assert_eq!((&rest["items"][0]["call_sid"], &rest["next_cursor"]), (&json!(sids[0]), &Value::Null));
         assert_eq!(rest["items"].as_array().unwrap().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn calls_are_sought_in_the_body_and_by_their_verdict_and_exported_as_a_table() {
+    let service = service(|_| {});
+    let mut sids = Vec::new();
+    for (number, second) in [(BAKERY, 1), (FLORIST, 2), (BAKERY, 3)] {
+        sids.push(a_call(&service, number, "completed", second).await);
+    }
+    let (bad, good) = (ended(9_000), ended(100));
+    for (sid, end) in [(&sids[0], &good), (&sids[1], &bad)] {
+        service.store().turn_writer(sid.parse().unwrap()).unwrap().end(end.clone());
+    }
+    assert!(service.store().flush(PATIENCE));
+    let word = |end: &CallEnd| judge(&end.stats, end.cause).verdict.word();
+    assert_ne!(word(&bad), word(&good));
+    let florist = service.token_for("business Florist").await;
+    for (token, asked, expected) in [
+        (ADMIN, json!({}), vec![2, 1, 0]),
+        (ADMIN, json!({ "number": BAKERY }), vec![2, 0]),
+        (ADMIN, json!({ "verdict": word(&good) }), vec![0]),
+        (ADMIN, json!({ "verdict": word(&bad), "business": "Florist" }), vec![1]),
+        (ADMIN, json!({ "verdict": word(&bad), "business": "Bakery" }), vec![]),
+        (&florist, json!({}), vec![1]),
+        (&florist, json!({ "business": "Bakery" }), vec![]),
+    ] {
+        let expected: Vec<&str> = expected.into_iter().map(|index: usize| sids[index].as_str()).collect();
+        let answer = service.post(token, "/calls/search", &asked).await;
+        assert_eq!(answer.status, 200, "{asked}: {answer:?}");
+        let page = answer.json();
+        let found: Vec<_> = page["items"].as_array().unwrap().iter().map(|call| call["call_sid"].clone()).collect();
+        assert_eq!(found, expected, "{asked}");
+        let table = service.post(token, "/calls/export", &asked).await;
+        assert_eq!(table.header("Content-Type"), Some("text/csv; charset=utf-8"), "{table:?}");
+        let mut read = csv::Reader::from_reader(table.body.as_bytes());
+        let rows: Vec<csv::StringRecord> = read.records().map(|row| row.unwrap()).collect();
+        assert_eq!(rows.iter().map(|row| row[0].to_owned()).collect::<Vec<_>>(), expected, "{asked}");
+        assert!(rows.iter().all(|row| &row[4] == CALLER), "{rows:?}");
+    }
+    let listed = service.read(&format!("/calls?verdict={}", word(&bad))).await.json();
+    assert_eq!(
+        (&listed["items"][0]["call_sid"], &listed["items"][0]["cause"]),
+        (&json!(sids[1]), &json!("caller_hung_up"))
+    );
+    assert_eq!(listed["items"][0]["score"], judge(&bad.stats, bad.cause).score);
+    for (path, wrong, field) in [
+        ("/calls/search", json!({ "verdict": "good" }), "verdict"),
+        ("/calls/search", json!({ "number": "0800" }), "number"),
+        ("/calls/export", json!({ "limit": 5 }), "limit"),
+    ] {
+        let refused = problem(&service.post(ADMIN, path, &wrong).await);
+        assert_eq!((&refused["status"], &refused["errors"][0]["field"]), (&json!(422), &json!(field)), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_table_holds_every_call_however_many_there_are() {
+    let service = service(|_| {});
+    let mut sids = std::collections::BTreeSet::new();
+    // More than two of the pieces in which it is read.
+    for _ in 0..1_020 {
+        let caller = Caller::new();
+        assert_eq!(service.webhook(caller.status("completed", &[])).await.status, 204);
+        sids.insert(caller.call_sid);
+    }
+    let table = service.post(&service.token_for("viewer").await, "/calls/export", &json!({})).await;
+    let mut read = csv::Reader::from_reader(table.body.as_bytes());
+    let found: Vec<String> = read.records().map(|row| row.unwrap()[0].to_owned()).collect();
+    assert_eq!(found.len(), sids.len(), "each once");
+    assert_eq!(found.into_iter().collect::<std::collections::BTreeSet<_>>(), sids);
+}
+
+/// The end of a call of a minute whose agent was first heard after so many milliseconds.
+fn ended(first_audio_ms: u64) -> CallEnd {
+    let stats = CallStats {
+        length: Duration::from_secs(60),
+        first_audio: Some(Duration::from_millis(first_audio_ms)),
+        caller_frames: 3_000,
+        forwarded_frames: 3_000,
+        agent_frames: 1_000,
+        vad_frames: 3_000,
+        vad_speech_frames: 500,
+        ..CallStats::default()
+    };
+    CallEnd { cause: HangupCause::CallerHungUp, farewell: Farewell::HangUp, stats, ended_at: 1_700_000_000_000_000 }
 }
 
 /// A call to this number that came to this status at 10:15 and so many seconds; its name.

@@ -1,4 +1,5 @@
 //! A real browser without a window, driven over WebDriver (W3C), with a microphone that plays a file.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -103,6 +104,11 @@ impl Chromium {
         let picture = self.order("GET", &format!("{}/screenshot", self.session), &Value::Null).await;
         let png = STANDARD.decode(picture.as_str().unwrap()).unwrap();
         std::fs::write(folder.join(format!("{name}.png")), png).unwrap();
+    }
+
+    /// Tells the browser something that only Chromium knows, as in `Emulation.setEmulatedMedia`.
+    pub async fn devtools(&self, command: &str, how: Value) {
+        self.tell("/goog/cdp/execute", &json!({ "cmd": command, "params": how })).await;
     }
 
     async fn element(&self, selector: &str) -> String {

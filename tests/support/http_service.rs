@@ -86,14 +86,40 @@ impl Http {
         let mut answer = Answer { status, head, body: String::new() };
         self.received.drain(..head_ends + 4);
         let length: usize = answer.header("Content-Length").map_or(0, |length| length.parse().unwrap());
-        assert_eq!(answer.header("Transfer-Encoding"), None, "every answer has a length: {answer:?}");
-        if has_body {
+        if answer.header("Transfer-Encoding").is_some() {
+            let is_table = answer.header("Content-Type").is_some_and(|kind| kind.starts_with("text/csv"));
+            assert!(is_table, "every answer but a table has a length: {answer:?}");
+            answer.body = String::from_utf8(self.chunks().await?).expect("the body is text");
+        } else if has_body {
             while self.received.len() < length {
                 self.receive().await?;
             }
             answer.body = String::from_utf8(self.received.drain(..length).collect()).expect("the body is text");
         }
         Some(answer)
+    }
+
+    /// A body in chunks (RFC 9112, 7.1); `None` if it breaks off.
+    async fn chunks(&mut self) -> Option<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let line_ends = loop {
+                if let Some(at) = self.received.windows(2).position(|window| window == b"\r\n") {
+                    break at;
+                }
+                self.receive().await?;
+            };
+            let line = String::from_utf8(self.received.drain(..line_ends + 2).collect()).expect("a length is text");
+            let length = usize::from_str_radix(line.trim(), 16).expect("a chunk begins with its length");
+            while self.received.len() < length + 2 {
+                self.receive().await?;
+            }
+            body.extend(self.received.drain(..length));
+            self.received.drain(..2);
+            if length == 0 {
+                return Some(body);
+            }
+        }
     }
 
     async fn receive(&mut self) -> Option<()> {

@@ -12,6 +12,7 @@ use crate::store::{DatabaseState, StoreHealth};
 /// The lines, but for what is known only once the service runs.
 pub(super) struct Summary {
     agent: String,
+    has_console: bool,
     is_business_shipped: bool,
     twilio: Option<String>,
     missing: Vec<String>,
@@ -27,6 +28,7 @@ impl Summary {
         let told = warnings.iter().filter(|finding| !is_said(finding));
         Self {
             agent: agent(config),
+            has_console: config.console.enabled,
             is_business_shipped: warnings.iter().any(is_shipped),
             twilio: config.http.public_url.as_ref().map(|url| twilio(url.as_str())),
             missing: missing(config),
@@ -58,6 +60,9 @@ impl Summary {
                 file.display()
             )),
             None => out.line(format_args!("  ready      API        {api}")),
+        }
+        if self.has_console {
+            out.line(format_args!("  ready      console    http://{address}/console"));
         }
         for line in std::iter::once(self.agent.clone()).chain(businesses(directory, self.is_business_shipped)) {
             out.line(format_args!("  ready      {line}"));

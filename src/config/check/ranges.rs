@@ -99,6 +99,7 @@ pub(in crate::config) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64,
     range("media.max_message_bytes", media.max_message_bytes as f64, 4_096, 65_536);
     range("media.idle_timeout_ms", media.idle_timeout_ms.into(), 1_000, 600_000);
     range("media.max_lateness_ms", media.max_lateness_ms.into(), 0, 1_000);
+    range("media.max_busy_percent", media.max_busy_percent.into(), 10, 100);
     let audiosocket = &asterisk.audiosocket;
     range("asterisk.audiosocket.handshake_ms", audiosocket.handshake_ms.into(), 100, 30_000);
     range("asterisk.audiosocket.bind_s", audiosocket.bind_s.into(), 5, 3_600);

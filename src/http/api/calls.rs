@@ -1,6 +1,8 @@
 //! Calls: the list, one with everything that is known of it, those that are alive here, and ending one.
 
+mod export;
 pub mod place;
+mod search;
 mod shape;
 mod words;
 
@@ -8,26 +10,23 @@ use std::time::Duration;
 
 use actix_web::web::{self, Json, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
-use serde::Deserialize;
-use utoipa::{IntoParams, OpenApi};
+use utoipa::OpenApi;
 
 use crate::actors::call_registry::{FindLiveCall, HangUpCall, ListLiveCalls};
 use crate::actors::dialler::Dialler;
 use crate::actors::metered;
 use crate::engine::call::HangupCause;
 use crate::engine::ids::{BusinessId, CallSid};
-use crate::engine::status::{CallDirection, CallRow, CallStatus};
-use crate::store::{CallFilter, CallPlace};
+use crate::engine::status::CallRow;
 
-use super::body::{Query, named};
+use super::body::named;
 use super::caller::Caller;
-use super::page::{Cursor, Limit, Page};
 use super::problem::Problem;
-use super::value::{BusinessName, Direction, Moment, Number, PageCursor, Status};
+use super::value::Number;
 use super::{Api, Part, by_get, get, resource};
 pub use shape::CallRecordJson;
 pub(super) use shape::ToldCallJson;
-use shape::{CallJson, HangingUpJson, LiveCallsJson};
+use shape::{HangingUpJson, LiveCallsJson};
 
 /// This part of the interface.
 pub const PART: Part = Part { routes, document: Document::openapi };
@@ -38,10 +37,14 @@ const REGISTRY_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 fn routes(config: &mut ServiceConfig) {
     config
         .service(
-            resource("/calls", "GET, HEAD, POST").route(get(web::route().to(list))).route(web::post().to(place::place)),
+            resource("/calls", "GET, HEAD, POST")
+                .route(get(web::route().to(search::list)))
+                .route(web::post().to(place::place)),
         )
         .service(by_get("/outbound-calls/{id}", || web::route().to(place::show)))
         .service(by_get("/calls/live", || web::route().to(live)))
+        .service(resource("/calls/search", "POST").route(web::post().to(search::search)))
+        .service(resource("/calls/export", "POST").route(web::post().to(export::export)))
         .service(by_get("/calls/{call_sid}", || web::route().to(show)))
         .service(by_get("/calls/{call_sid}/transcript", || web::route().to(words::show)))
         .service(resource("/calls/{call_sid}/recording/fetch", "POST").route(web::post().to(words::fetch)))
@@ -50,66 +53,8 @@ fn routes(config: &mut ServiceConfig) {
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(list, live, show, hang_up, place::place, place::show, words::show, words::fetch, words::transcribe), components(schemas(Number)), tags((name = "calls", description = "Calls and what was said on them.")))]
+#[openapi(paths(search::list, search::search, export::export, live, show, hang_up, place::place, place::show, words::show, words::fetch, words::transcribe), components(schemas(Number)), tags((name = "calls", description = "Calls and what was said on them.")))]
 struct Document;
-
-/// Which calls are asked for.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Asked {
-    /// Those of this business.
-    #[param(value_type = Option<BusinessName>)]
-    business: Option<BusinessId>,
-    /// Those that have come this far, and no farther.
-    #[param(value_type = Option<Status>)]
-    status: Option<CallStatus>,
-    /// Those that go this way.
-    #[param(value_type = Option<Direction>)]
-    direction: Option<CallDirection>,
-    /// Those from or to this number.
-    number: Option<Number>,
-    /// Those of this time or later.
-    since: Option<Moment>,
-    /// Those of an earlier time than this.
-    until: Option<Moment>,
-    /// How many calls a page holds.
-    #[serde(default)]
-    #[param(inline, required = false)]
-    limit: Limit,
-    /// The `next_cursor` of the page before.
-    #[param(value_type = Option<PageCursor>, inline)]
-    cursor: Option<Cursor<CallPlace>>,
-}
-
-/// The list of calls, the newest first.
-#[utoipa::path(get, path = "/calls", tag = "calls", operation_id = "list_calls", params(Asked), responses(
-    (status = 200, description = "A page of the list.", body = Page<CallJson>),
-))]
-async fn list(
-    caller: Caller,
-    Query(asked): Query<Asked>,
-    api: web::Data<Api>,
-) -> Result<Json<Page<CallJson>>, Problem> {
-    let business = match (caller.business(), asked.business) {
-        (None, business) => business,
-        (Some(own), None) => Some(own.clone()),
-        (Some(own), Some(business)) if *own == business => Some(business),
-        // It may exist; that is not for this caller to know.
-        (Some(_), Some(_)) => return Ok(Json(Page::empty())),
-    };
-    let wanted = CallFilter {
-        business,
-        status: asked.status,
-        direction: asked.direction,
-        number: asked.number.map(|number| number.0),
-        since: asked.since.map(|at| at.0),
-        until: asked.until.map(|at| at.0),
-    };
-    let (limit, behind) = (asked.limit, asked.cursor.map(|cursor| cursor.0));
-    let rows = api.ask(move |store| store.calls(&wanted, behind.as_ref(), limit.rows_to_ask())).await?;
-    Ok(Json(Page::of(rows, limit, |row| CallPlace::from(row), CallJson::from)))
-}
 
 /// A call with its turns, its history and its timeline.
 #[utoipa::path(get, path = "/calls/{call_sid}", tag = "calls", operation_id = "show_call",

@@ -29,6 +29,11 @@ impl<T> Page<T> {
         Self { items: Vec::new(), next_cursor: None }
     }
 
+    /// The page of these items, and where the list goes on.
+    pub fn until<K: Serialize>(items: Vec<T>, next: Option<&K>) -> Self {
+        Self { items, next_cursor: next.map(encode) }
+    }
+
     /// The page, made of up to one row more than it holds: that row says that there is a next page.
     pub fn of<R, K: Serialize>(mut rows: Vec<R>, limit: Limit, key: impl Fn(&R) -> K, item: impl Fn(R) -> T) -> Self {
         let has_more = rows.len() > limit.rows();
@@ -101,7 +106,7 @@ impl<K> fmt::Debug for Cursor<K> {
 /// The character 0 as JSON writes it: no key of ours holds one, and PostgreSQL takes none, not even in a question.
 const NUL: &[u8] = br"\u0000";
 
-fn encode(key: &impl Serialize) -> String {
+fn encode<K: Serialize>(key: &K) -> String {
     // A key is numbers and texts: it can always be written.
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).unwrap_or_default())
 }

@@ -48,6 +48,18 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
+/// A verdict that is asked for, by its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged(pub Verdict);
+
+impl<'de> Deserialize<'de> for Judged {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let found = Verdict::ALL.into_iter().find(|verdict| verdict.word() == text);
+        found.map(Self).ok_or_else(|| D::Error::custom("give EXCELLENT, GOOD, FAIR, POOR or CRITICAL"))
+    }
+}
+
 /// The text with a `+` for a space: in a query that nobody escaped, a plus arrives as a space.
 fn unplussed(text: String) -> String {
     match text.split_once('T') {

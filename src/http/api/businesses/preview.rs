@@ -1,9 +1,11 @@
 //! What an agent would be told now, byte for byte.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix_web::web::{self, Json};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::clock;
@@ -37,6 +39,10 @@ pub(super) struct PreviewRequest {
     #[serde(default)]
     #[schema(schema_with = context_schema, required = false)]
     notes: BTreeMap<String, String>,
+    /// Fields of the business as they would be, in the form in which they are edited: nothing is changed by asking.
+    #[serde(default)]
+    #[schema(value_type = Object, required = false)]
+    changes: Map<String, Value>,
 }
 
 /// A prompt's name.
@@ -88,6 +94,11 @@ pub(super) async fn preview(
     let id: BusinessId = named("business", &path)?;
     let business = door.businesses.now().get(&id).cloned();
     let business = caller.visible("business", business, |business| Some(&business.id))?;
+    let mut business = business;
+    if !asked.changes.is_empty() {
+        let profile = door.merged(&business.profile, &asked.changes).map_err(refused)?;
+        Arc::make_mut(&mut business).profile = profile;
+    }
     let call = asked.context()?;
     let channel = asked.channel.into();
     let builder = PromptBuilder { business: &business, channel };

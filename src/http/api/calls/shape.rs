@@ -11,7 +11,7 @@ use crate::engine::status::{CallRow, Sourced, StatusChange};
 use crate::http::api::value::{
     After, BusinessName, CallName, Cause, Direction, FaultName, Moment, Side, Status, VerdictWord, Weight,
 };
-use crate::store::{CallEnd, CallEventRecord, CallRecord};
+use crate::store::{CallEnd, CallEventRecord, CallRecord, ListedCall};
 
 /// A call: the sum of everything that the carrier said about it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,6 +51,36 @@ pub struct CallJson {
     ended_at: Option<Moment>,
     /// The latest time of which anything is known.
     updated_at: Moment,
+}
+
+/// A call in a list: with how it ended, in short.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ListedCall)]
+pub struct ListedCallJson {
+    /// The call.
+    #[serde(flatten)]
+    call: CallJson,
+    /// Who ended it, and why; `null` while it goes on, and of a call that never had a media stream.
+    #[schema(value_type = Option<Cause>)]
+    cause: Option<&'static str>,
+    /// How good it was, 0 to 100; `null` like `cause`.
+    #[schema(maximum = 100)]
+    score: Option<u8>,
+    /// What that means.
+    #[schema(value_type = Option<VerdictWord>)]
+    verdict: Option<&'static str>,
+}
+
+impl From<ListedCall> for ListedCallJson {
+    fn from(listed: ListedCall) -> Self {
+        let quality = listed.quality();
+        Self {
+            cause: listed.end.as_ref().map(|end| end.cause.as_str()),
+            score: quality.as_ref().map(|quality| quality.score),
+            verdict: quality.map(|quality| quality.verdict.word()),
+            call: listed.row.into(),
+        }
+    }
 }
 
 /// A call with everything that is known of it.

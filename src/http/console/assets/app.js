@@ -5,12 +5,17 @@ import { button, el, fill } from './lib/dom.js';
 import { show as showLogin } from './pages/login.js';
 
 /**
- * Every page: its place in the address behind `#/`, its name in the navigation (none: not there), and its module. A module
+ * Every page: its place in the address behind `#/`, its name in the navigation (none: it has a `title`, and belongs to the
+ * page `of`), and its module. A module
  * exports `show(main, context)`, which fills `main` and may give a function that is called when the page is left. `context`
  * has `login` (`role`, `business`) and `rest`: the parts of the address behind the page's place.
  */
 const PAGES = [
   { path: 'call', name: 'Call', module: './pages/call.js' },
+  { path: 'history', name: 'History', module: './pages/history.js' },
+  { path: 'record', of: 'history', title: 'One call', module: './pages/record.js' },
+  { path: 'businesses', name: 'Businesses', module: './pages/businesses.js' },
+  { path: 'campaigns', name: 'Campaigns', module: './pages/campaigns.js' },
 ];
 
 const main = document.getElementById('main');
@@ -39,10 +44,10 @@ async function show() {
   }
   const { page, rest } = place();
   fill(pages, PAGES.filter(({ name }) => name).map(({ path, name }) =>
-    el('a', { href: `#/${path}`, 'aria-current': path === page.path ? 'page' : null }, name)));
+    el('a', { href: `#/${path}`, 'aria-current': path === (page.of ?? page.path) ? 'page' : null }, name)));
   const scope = login.business ?? 'all businesses';
   fill(who, el('span', { dir: 'auto' }, `${login.role}, ${scope}`), button('Log out', leaveConsole, { id: 'logout' }));
-  document.title = `${page.name ?? 'Page'} – Trunkline`;
+  document.title = `${page.name ?? page.title} – Trunkline`;
   fill(main, el('p', { role: 'status' }, 'Loading …'));
   try {
     const module = await import(page.module);

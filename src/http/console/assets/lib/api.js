@@ -26,8 +26,13 @@ async function ask(method, path, body) {
   } catch {
     throw new Problem(0, { detail: 'the service can’t be reached' });
   }
-  const isJson = response.headers.get('Content-Type')?.includes('json');
-  const answer = isJson ? await response.json() : null;
+  const type = response.headers.get('Content-Type') ?? '';
+  let answer;
+  try {
+    answer = type.includes('json') ? await response.json() : type.startsWith('text/csv') ? await response.blob() : null;
+  } catch {
+    throw new Problem(0, { detail: 'the answer broke off' });
+  }
   if (!response.ok) throw new Problem(response.status, answer);
   return answer;
 }
@@ -69,5 +74,5 @@ export function get(path, query = {}) {
   return api('GET', text ? `${path}?${text}` : path);
 }
 
-/** Changes something, as in `send('POST', '/calls/CA…/hangup')`. */
+/** Changes something, as in `send('POST', '/calls/CA…/hangup')`; or asks in the body what must not stand in an address. */
 export const send = (method, path, body) => api(method, path, body);

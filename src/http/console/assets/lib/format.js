@@ -30,3 +30,6 @@ const CAUSES = {
 
 /** Why a call ended, for whoever was on it. */
 export const cause = (word) => CAUSES[word] ?? word;
+
+/** The same for whoever looks at it later. */
+export const endCause = (word) => (word === 'caller_hung_up' ? 'the caller hung up' : cause(word));

@@ -122,6 +122,9 @@ class CallPage {
     else if (lost && this.isLive) this.say('The call is over: the connection was lost.', 'bad');
     else if (lost) this.say('There is no call: the service can’t be reached, or refused it.', 'bad');
     else if (why) this.say(`The call is over: ${cause(why)}.`);
+    // Leaving the page ends a call: the way to what is kept of it opens when it is over.
+    const name = this.sid.querySelector('code')?.textContent;
+    if (name) fill(this.sid, 'Call ', el('a', { href: `#/record/${name}` }, el('code', {}, name)));
     clearInterval(this.timer);
     this.sound?.close();
     this.sound = this.line = null;
