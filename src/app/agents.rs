@@ -99,9 +99,11 @@ impl<R: Rate> Agents<R> {
     }
 }
 
-/// The vendors' agents that the configuration chooses, for all calls or for a business, each with a business that it answers
-/// for. One without its key is none.
-pub fn vendors(config: &Config) -> anyhow::Result<Vec<(Arc<dyn VoiceAgent<Hz8k>>, Business)>> {
+/// An agent, and a business that it answers for.
+type Chosen = (Arc<dyn VoiceAgent<Hz8k>>, Business);
+
+/// The vendors' agents that the configuration chooses, for all calls or for a business. One without its key is none.
+pub fn vendors(config: &Config) -> anyhow::Result<Vec<Chosen>> {
     let agents = Agents::at_rate(config)?;
     let mut vendors = BTreeMap::new();
     for business in config.seeds() {

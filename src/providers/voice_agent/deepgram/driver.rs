@@ -38,6 +38,14 @@ enum End {
     Lost(AgentLoss, String),
 }
 
+/// What holds until the settings are confirmed.
+struct Limits {
+    /// How long that may take.
+    confirm: Duration,
+    /// How much of the caller's audio is kept.
+    keep_audio: Duration,
+}
+
 /// Runs the agent of one call until the call or the vendor ends it. Settings that are refused are tried once more,
 /// without what they can do without.
 pub(super) async fn run<R: Rate>(
@@ -82,8 +90,10 @@ async fn one_session<R: Rate>(
     };
     let mut line = Line { socket, events: desk.events.clone() };
     let session = Session::new(settings, brief.greeting.clone(), brief.may_transfer);
+    let keep_audio = if brief.history.is_empty() { settings.keep_audio } else { settings.keep_audio_between };
+    let limits = Limits { confirm: settings.confirm_timeout, keep_audio };
     let end = match line.send(Message::text(client_message::settings(settings, brief, R::HZ, attempt))).await {
-        Ok(()) => talk(&mut line, session, settings, kept, desk).await,
+        Ok(()) => talk(&mut line, session, limits, kept, desk).await,
         Err(end) => end,
     };
     // Whoever does not answer the close is left alone.
@@ -94,7 +104,7 @@ async fn one_session<R: Rate>(
 async fn talk<R: Rate>(
     line: &mut Line<R>,
     mut session: Session,
-    settings: &DeepgramSettings,
+    limits: Limits,
     kept: &mut VecDeque<PcmFrame<R>>,
     desk: &mut AgentDesk<R>,
 ) -> End {
@@ -110,7 +120,7 @@ async fn talk<R: Rate>(
                     line.send_audio(&frame).await
                 }
                 Some(AgentInput::CallerAudio(frame)) => {
-                    keep(kept, frame, settings.keep_audio);
+                    keep(kept, frame, limits.keep_audio);
                     Ok(())
                 }
                 Some(AgentInput::Order(order)) => line.perform(session.order(opened.elapsed(), order)).await,
@@ -127,7 +137,7 @@ async fn talk<R: Rate>(
                 Some(Err(_)) => Err(dropped("the connection broke")),
             },
             _ = look.tick() => {
-                if !session.is_ready() && opened.elapsed() >= settings.confirm_timeout {
+                if !session.is_ready() && opened.elapsed() >= limits.confirm {
                     Err(End::Lost(AgentLoss::Unreachable, "the settings were not confirmed in time".to_owned()))
                 } else {
                     line.perform(session.expire(opened.elapsed())).await

@@ -33,8 +33,11 @@ pub struct DeepgramSettings {
     pub session_limit: Duration,
     /// How long a call that ends the telephone call waits for words that belong to it.
     pub last_words_wait: Duration,
-    /// How much of the caller's audio is kept while the settings are not confirmed.
+    /// How much of the caller's audio is kept while the settings are not confirmed: little, since the greeting answers
+    /// whatever is said into the quiet, and the vendor would answer it once more.
     pub keep_audio: Duration,
+    /// The same for a session that replaces a lost one: nobody else answers what is said meanwhile.
+    pub keep_audio_between: Duration,
 }
 
 impl Default for DeepgramSettings {
@@ -56,6 +59,7 @@ impl Default for DeepgramSettings {
             session_limit: Duration::from_secs(115 * 60),
             last_words_wait: Duration::from_secs(2),
             keep_audio: Duration::from_millis(200),
+            keep_audio_between: Duration::from_secs(4),
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio_tungstenite::{WebSocketStream, accept_async};
 use super::*;
 use crate::engine::audio::Hz16k;
 use crate::engine::business::Business;
-use crate::engine::call::Ask;
+use crate::engine::call::{Ask, Speaker};
 use crate::engine::ids::ResponseId;
 use crate::engine::prompt::{CallContext, Channel, PromptBuilder};
 use crate::engine::status::CallDirection;
@@ -17,6 +17,11 @@ use crate::providers::voice_agent::{AgentOrder, AgentSession, VoiceAgent};
 type Vendor = WebSocketStream<TcpStream>;
 
 async fn open() -> (TcpListener, AgentSession<Hz16k>) {
+    open_after(Vec::new()).await
+}
+
+/// A session behind one that was lost, in which this was said.
+async fn open_after(history: Vec<(Speaker, String)>) -> (TcpListener, AgentSession<Hz16k>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/v1/agent/converse", listener.local_addr().unwrap());
     let settings = DeepgramSettings { url, keep_alive: Duration::from_millis(300), ..DeepgramSettings::default() };
@@ -29,7 +34,7 @@ async fn open() -> (TcpListener, AgentSession<Hz16k>) {
         language: "en-US".into(),
         voice: Some("aura-2-odd".into()),
         may_transfer: false,
-        history: Vec::new(),
+        history,
     };
     let agent = DeepgramAgent::new(settings, None).unwrap();
     (listener, agent.open(brief))
@@ -97,4 +102,29 @@ async fn refused_settings_are_tried_once_more_in_plain() {
     }
     let lost = session.events.recv().await;
     assert!(matches!(lost, Some(AgentEvent::Lost { loss: AgentLoss::Refused, .. })), "{lost:?}");
+}
+
+#[tokio::test]
+async fn what_is_said_while_a_lost_session_is_replaced_is_heard_by_the_next_one() {
+    let greeted = vec![(Speaker::Agent, "Hello.".to_owned())];
+    for (history, kept) in [(Vec::new(), 10), (greeted, 60)] {
+        let (listener, mut session) = open_after(history).await;
+        let (mut vendor, _) = answer(&listener).await;
+        for number in 0..60 {
+            assert!(session.link.hear(PcmFrame::from_samples(&[number; 320]).unwrap()));
+        }
+        // The session's task runs on this thread, and takes all that is there whenever it may.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        say(&mut vendor, json!({ "type": "SettingsApplied" })).await;
+        assert_eq!(session.events.recv().await, Some(AgentEvent::Ready { detects_turns: true }));
+        let mut heard = Vec::new();
+        while heard.last() != Some(&59) {
+            if let Message::Binary(bytes) = vendor.next().await.unwrap().unwrap() {
+                heard.push(bytes[0]);
+            }
+        }
+        assert_eq!(heard, (60 - kept..60).collect::<Vec<u8>>(), "{kept}");
+    }
 }
