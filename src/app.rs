@@ -40,6 +40,7 @@ use crate::store::{self, Store, StoreSettings};
 use crate::telemetry::{Event, Telemetry};
 
 use admin_token::admin_token;
+pub use agents::vendors;
 pub use asterisk::rest as asterisk_rest;
 pub use playback::recording_store;
 pub use recording_places::sweep_recordings;

@@ -1,6 +1,8 @@
 //! The only file that reads the time; a provider that waits asks tokio's timers what their clock shows.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::engine::time::CallTime;
 
@@ -26,7 +28,7 @@ impl CallClock {
 
     /// The moment at which the clock will show `time`.
     pub fn at(&self, time: CallTime) -> Instant {
-        self.0 + std::time::Duration::from_micros(time.as_micros())
+        self.0 + Duration::from_micros(time.as_micros())
     }
 }
 
@@ -40,4 +42,10 @@ pub fn now() -> Instant {
 #[allow(clippy::disallowed_methods, reason = "this is the file that reads the time")]
 pub fn wall_micros() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
+}
+
+/// The processor time that this thread has used.
+pub fn thread_time() -> Duration {
+    let used = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(used.tv_sec.unsigned_abs(), used.tv_nsec.unsigned_abs() as u32)
 }

@@ -2,6 +2,8 @@
 
 #[path = "support/fake_asterisk.rs"]
 mod fake_asterisk;
+#[path = "support/fake_deepgram/mod.rs"]
+mod fake_deepgram;
 #[path = "support/fake_openai/mod.rs"]
 mod fake_openai;
 #[path = "support/http_service.rs"]
@@ -11,6 +13,8 @@ mod service;
 
 #[path = "audiosocket/calls.rs"]
 mod calls;
+#[path = "audiosocket/deepgram.rs"]
+mod deepgram;
 #[path = "audiosocket/door.rs"]
 mod door;
 #[path = "audiosocket/openai.rs"]

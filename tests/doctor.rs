@@ -3,6 +3,10 @@
 #[macro_use]
 #[path = "support/databases.rs"]
 mod databases;
+#[path = "support/fake_deepgram/mod.rs"]
+mod fake_deepgram;
+#[path = "support/fake_openai/mod.rs"]
+mod fake_openai;
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "support/program.rs"]
@@ -13,6 +17,7 @@ mod skip;
 mod twilio_rest;
 
 use databases::Database;
+use fake_deepgram::{FakeDeepgram, KEY, OnSettings, Script};
 use program::{Ended, trunkline};
 use trunkline::cli::demo::twilio::fresh_sid;
 use trunkline::engine::business::Profile;
@@ -66,6 +71,40 @@ fn what_is_missing_or_refused_is_told_with_its_remedy() {
     assert!(refused.out.contains("refused the account's credentials"), "{refused:?}");
     let none = doctor(&fake, &account, TOKEN, &[]);
     assert_eq!((none.code, none.out.contains("the Twilio account has no number")), (1, true), "{none:?}");
+}
+
+/// What is said of a Deepgram that is as in `script` and is shown this key.
+async fn of_deepgram(script: Script, key: &'static str) -> (Ended, FakeDeepgram) {
+    let fake = FakeDeepgram::start(script).await;
+    let url = fake.url.clone();
+    let told = tokio::task::spawn_blocking(move || {
+        trunkline(&["doctor"])
+            .env("TRUNKLINE__AGENT__PROVIDER", "deepgram")
+            .env("DEEPGRAM_API_KEY", key)
+            .env("TRUNKLINE__DEEPGRAM__URL", &url)
+            .ends()
+    });
+    (told.await.unwrap(), fake)
+}
+
+#[tokio::test]
+async fn the_vendor_of_the_agent_is_asked_for_a_session() {
+    let (well, fake) = of_deepgram(Script::default(), KEY).await;
+    assert!(well.out.contains("ok      deepgram: a session opens"), "{well:?}");
+    fake.until("the end of the session", |sessions| sessions.len() == 1 && sessions[0].is_over).await;
+    fake.assert_content();
+    assert!(fake.sessions()[0].heard.iter().all(|message| message["type"] == "Settings"), "nothing is said in it");
+
+    let (no_key, _) = of_deepgram(Script::default(), "dg-wrong").await;
+    let refuses = Script { settings: vec![OnSettings::Refuse("INVALID_SETTINGS"); 2], ..Script::default() };
+    let (refused, _) = of_deepgram(refuses, KEY).await;
+    for (told, why, remedy) in
+        [(no_key, "HTTP 401", "check DEEPGRAM_API_KEY"), (refused, "INVALID_SETTINGS", "the models and the voice in")]
+    {
+        assert_eq!(told.code, 1, "{told:?}");
+        assert!(told.out.contains("deepgram gives no session") && told.out.contains(why), "{told:?}");
+        assert!(told.out.contains(remedy) && !told.out.contains("dg-"), "{told:?}");
+    }
 }
 
 on_both_databases! {

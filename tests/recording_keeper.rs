@@ -11,7 +11,8 @@ mod postgres;
 #[path = "support/skip.rs"]
 mod skip;
 
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,13 +22,14 @@ use databases::{Database, until};
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, SqliteConnection};
 use fake_recordings::{Answer, FakeRecordings};
+use futures_util::future::LocalBoxFuture;
 use trunkline::actors::recording_keeper::{KeeperParts, RecordingKeeper, RecordingPlaces};
 use trunkline::clock;
 use trunkline::engine::ids::CallSid;
 use trunkline::engine::recording::{RecordingId, RecordingState};
 use trunkline::engine::status::{CallStatus, CarrierSource, StatusChange};
 use trunkline::providers::recording_source::{BreakerSettings, TwilioRecordings, TwilioRecordingsSettings};
-use trunkline::providers::recording_store::Directory;
+use trunkline::providers::recording_store::{Directory, KeepError, RecordingStore, SoundBytes};
 use trunkline::store::Store;
 use trunkline::store::recordings::{KeptFile, Recording, RecordingReport};
 use trunkline::telemetry::Telemetry;
@@ -40,6 +42,7 @@ on_both_databases! {
     what_is_old_is_gone_everywhere_and_what_is_young_stays
     what_the_carrier_does_not_delete_is_kept_until_it_does
     what_the_carrier_says_of_one_recording_holds_up_no_other
+    what_the_store_refuses_of_one_recording_holds_up_no_other
     a_business_keeps_the_youngest_of_what_it_may_keep
 }
 
@@ -120,6 +123,18 @@ impl Desk {
 
     /// Starts a node's keeper.
     fn keep(&self, node: &str, keep: Option<Duration>, quota: Option<u64>) -> Arbiter {
+        let folder = self.folder();
+        self.keep_in(node, keep, quota, move || Rc::new(Directory::new(folder)))
+    }
+
+    /// … of recordings in this store.
+    fn keep_in(
+        &self,
+        node: &str,
+        keep: Option<Duration>,
+        quota: Option<u64>,
+        store: impl FnOnce() -> Rc<dyn RecordingStore> + Send + 'static,
+    ) -> Arbiter {
         let parts = KeeperParts {
             store: self.store.clone(),
             telemetry: self.telemetry.clone(),
@@ -141,11 +156,7 @@ impl Desk {
             most_bytes: 1 << 20,
             breaker: BreakerSettings { failures: 1_000, pause: Duration::from_secs(1) },
         };
-        let folder = self.folder();
-        let places = move || RecordingPlaces {
-            source: Some(Rc::new(TwilioRecordings::new(settings))),
-            store: Rc::new(Directory::new(folder)),
-        };
+        let places = move || RecordingPlaces { source: Some(Rc::new(TwilioRecordings::new(settings))), store: store() };
         let arbiter = Arbiter::new();
         RecordingKeeper::start(parts, places, &arbiter.handle());
         arbiter
@@ -186,11 +197,17 @@ fn what_is_old_is_gone_everywhere_and_what_is_young_stays(database: Database) {
         // Something is still to be done about this one.
         desk.has(&id(5), call(5), 200);
         desk.carrier.on_method("DELETE", &delete_path(&id(1)), [Answer::new(204, "")]);
+        // What a crash left of one on its way into the store.
+        let left = desk.folder().join("2026/11/left.moving");
+        std::fs::write(&left, "so").unwrap();
+        let long_ago = std::time::UNIX_EPOCH + Duration::from_micros((clock::wall_micros() - 72 * HOUR) as u64);
+        std::fs::File::options().write(true).open(&left).unwrap().set_modified(long_ago).unwrap();
         // Its owner has deleted this one, at the carrier and here: both answer that there is none.
         std::fs::remove_file(desk.folder().join(format!("2026/11/{}.wav", id(4)))).unwrap();
         let keepers = ["a", "b"].map(|node| desk.keep(node, Some(Duration::from_secs(168 * 3_600)), None));
         until("what is old is gone", || [&id(1), &own, &id(4)].iter().all(|id| desk.is_gone(id)));
         until("it is counted", || desk.counts("trunkline_recordings_kept") == 2.0);
+        until("what a crash left is gone", || !left.exists());
         assert!(!desk.has_file(&id(1)) && !desk.has_file(&own));
         for stays in [id(2), id(5)] {
             assert!(!desk.is_gone(&stays) && desk.has_file(&stays), "{stays}");
@@ -238,6 +255,54 @@ fn what_the_carrier_says_of_one_recording_holds_up_no_other(database: Database) 
         desk.carrier.on_method("DELETE", &delete_path(&id(1)), (0..1_000).map(|_| Answer::new(500, "")));
         desk.carrier.on_method("DELETE", &delete_path(&id(2)), [Answer::new(204, "")]);
         let keeper = desk.keep("a", Some(Duration::from_secs(168 * 3_600)), None);
+        until("the other is gone", || desk.is_gone(&id(2)));
+        assert!(!desk.is_gone(&id(1)) && desk.has_file(&id(1)));
+        keeper.stop();
+    });
+}
+
+/// A store that locks one of its recordings.
+struct Locked {
+    key: String,
+    others: Directory,
+}
+
+impl RecordingStore for Locked {
+    fn put<'a>(&'a self, _: &'a str, _: &'a Path) -> LocalBoxFuture<'a, Result<(), KeepError>> {
+        unreachable!()
+    }
+
+    fn size<'a>(&'a self, _: &'a str) -> LocalBoxFuture<'a, Result<u64, KeepError>> {
+        unreachable!()
+    }
+
+    fn read<'a>(&'a self, _: &'a str, _: Range<u64>) -> LocalBoxFuture<'a, Result<SoundBytes, KeepError>> {
+        unreachable!()
+    }
+
+    fn copy_to<'a>(&'a self, _: &'a str, _: &'a Path) -> LocalBoxFuture<'a, Result<(), KeepError>> {
+        unreachable!()
+    }
+
+    fn delete<'a>(&'a self, key: &'a str) -> LocalBoxFuture<'a, Result<(), KeepError>> {
+        match key == self.key {
+            true => Box::pin(async { Err(KeepError::Refused { status: 403, code: "AccessDenied".to_owned() }) }),
+            false => self.others.delete(key),
+        }
+    }
+}
+
+fn what_the_store_refuses_of_one_recording_holds_up_no_other(database: Database) {
+    in_a_system(|| {
+        let desk = Desk::open(database);
+        for n in 1..=2 {
+            desk.has(&id(n), call(n), 200);
+            desk.carrier.on_method("DELETE", &delete_path(&id(n)), [Answer::new(204, "")]);
+        }
+        desk.settle();
+        let (key, others) = (format!("2026/11/{}.wav", id(1)), Directory::new(desk.folder()));
+        let keep = Some(Duration::from_secs(168 * 3_600));
+        let keeper = desk.keep_in("a", keep, None, || Rc::new(Locked { key, others }));
         until("the other is gone", || desk.is_gone(&id(2)));
         assert!(!desk.is_gone(&id(1)) && desk.has_file(&id(1)));
         keeper.stop();

@@ -102,6 +102,14 @@ fn what_was_given_up_is_due_again() {
     let own = RecordingReport::new(RecordingId::Own(silent.clone()), silent.clone(), RecordingState::Failed);
     service.store().hear_of_recording(&own, 1_000_000).unwrap();
     let state = |call: &CallSid| service.store().recordings_of(call).unwrap()[0].state;
+    // One that the store of recordings did not take, of which some other node has the file.
+    let unkept: CallSid = fresh_sid("CA").parse().unwrap();
+    let own = RecordingReport::new(RecordingId::Own(unkept.clone()), unkept.clone(), RecordingState::Unkept);
+    let error = Some("it can't be kept: the store refuses us (403 QuotaExceeded)".to_owned());
+    service.store().hear_of_recording(&RecordingReport { error, ..own }, 2_000_000).unwrap();
+    let told = recordings(&service, &["list", "--state", "unkept"]);
+    let line = told.out.lines().next().unwrap();
+    assert!(line.contains(unkept.as_str()) && line.contains("own") && line.contains("403 QuotaExceeded"), "{told:?}");
 
     let nobody = fresh_sid("CA");
     let told = recordings(&service, &["retry", one.as_str(), &nobody]);
@@ -113,7 +121,8 @@ fn what_was_given_up_is_due_again() {
 
     let told = recordings(&service, &["retry", "--failed"]);
     assert_eq!(told.code, 0, "{told:?}");
-    assert!(told.out.starts_with("3 recordings are due again"), "{told:?}");
+    assert!(told.out.starts_with("4 recordings are due again"), "{told:?}");
+    assert_eq!(state(&unkept), RecordingState::Started, "whoever has it brings it");
     assert!(more.iter().all(|call| state(call) != RecordingState::Failed));
     assert_eq!(state(&silent), RecordingState::Failed, "it was made here, and can be fetched from nowhere");
     assert_eq!(recordings(&service, &["retry"]).code, 2);

@@ -35,12 +35,15 @@ on_both_databases! {
     a_hundred_triggers_over_two_nodes_make_one_job
     a_recording_is_fetched_read_and_told_once
     the_words_are_told_though_another_recording_is_still_to_come
+    a_recording_that_is_tried_again_holds_up_no_words
+    a_recording_that_the_store_did_not_take_comes_when_somebody_wants_it
     an_answer_that_comes_too_late_changes_nothing
     a_lease_that_is_prolonged_is_not_taken_over
     the_end_of_a_call_settles_its_turns
     words_that_there_are_are_not_made_again
     a_job_that_fails_waits_and_is_given_up_with_its_reason
     what_there_is_no_room_for_stays_due
+    a_step_that_nobody_survives_is_given_up_and_said_once
 }
 
 on_both_databases_alone! {
@@ -76,17 +79,20 @@ fn open(database: &Database, node: &str) -> Store {
 }
 
 fn take(store: &Store, node: &str, now: i64) -> Vec<Lease> {
-    store.take_recording_work(node, now, LEASE, ROOM, &rules()).unwrap()
+    store.take_recording_work(node, now, LEASE, ROOM, &rules()).unwrap().leases
 }
 
 fn finish(store: &Store, lease: &Lease, answer: &WorkAnswer, now: i64) -> Finished {
     store.finish_recording_work(lease, answer, now, LEASE, Room::default(), &rules()).unwrap()
 }
 
-fn fetched() -> WorkAnswer {
+fn kept_file() -> KeptFile {
     let (key, content_type) = ("2026/11/RE.wav".to_owned(), "audio/wav".to_owned());
-    let file = KeptFile { key, content_type, bytes: 44, sha256: "00".repeat(32) };
-    WorkAnswer::Fetched { file, length: Some(Duration::from_millis(1_500)), channels: 1 }
+    KeptFile { key, content_type, bytes: 44, sha256: "00".repeat(32) }
+}
+
+fn fetched() -> WorkAnswer {
+    WorkAnswer::Fetched { file: kept_file(), length: Some(Duration::from_millis(1_500)), channels: 1 }
 }
 
 fn words() -> WorkAnswer {
@@ -216,6 +222,78 @@ fn the_words_are_told_though_another_recording_is_still_to_come(database: Databa
     assert!(work.settled_at.is_some());
 }
 
+fn a_recording_that_is_tried_again_holds_up_no_words(database: Database) {
+    let (store, mut status) = database.open("a");
+    let (business, url) = ("Reception".parse().unwrap(), Some("https://bakery.example/hooks".to_owned()));
+    let profile = Profile { webhook_url: url, ..Profile::named("Reception") };
+    store.business_writer().create(&business, &profile, Editor { by: "test", at: 1 }).unwrap();
+    status.apply(&life_of(&call(1))).unwrap();
+    let own = RecordingReport {
+        file: Some(kept_file()),
+        ..RecordingReport::new(RecordingId::Own(call(1)), call(1), RecordingState::Fetched)
+    };
+    store.hear_of_recording(&announced(1), 40 * SECOND).unwrap();
+    store.hear_of_recording(&own, 41 * SECOND).unwrap();
+    let told = || {
+        let all = store.deliveries(&business, None, None, 9).unwrap();
+        all.iter().filter(|told| told.kind == EventKind::CallTranscribed).count()
+    };
+    let reason = "the carrier answered 503".to_owned();
+    let failed = WorkAnswer::Failed(Setback { reason, may_pass: true, counts: true, not_before: None });
+    let late = 144 * SECOND;
+    let mut lease = take(&store, "a", late).pop().unwrap();
+    let mut steps = Vec::new();
+    for answer in [failed, words(), summed_up()] {
+        steps.push((lease.job.step, lease.job.recording.clone()));
+        match store.finish_recording_work(&lease, &answer, late, LEASE, ROOM, &rules()).unwrap() {
+            Finished::Kept { next: Some(next), .. } => lease = *next,
+            last => assert!(matches!(last, Finished::Kept { next: None, .. }) && steps.len() == 3, "{last:?}"),
+        }
+    }
+    let expected =
+        [(Step::Fetch, Some(re(1))), (Step::Transcribe, Some(RecordingId::Own(call(1)))), (Step::Summarise, None)];
+    assert_eq!((steps.as_slice(), told()), (&expected[..], 1));
+    // The carrier is asked again when its time has come, with the tries that it had.
+    let work = store.recording_work_of(&call(1)).unwrap().unwrap();
+    assert_eq!((work.step, work.tries, work.next_at), (Step::Fetch, 1, late + 60 * SECOND));
+    assert_eq!(take(&store, "a", late + 59 * SECOND), []);
+    let lease = take(&store, "a", work.next_at).pop().unwrap();
+    finish(&store, &lease, &fetched(), work.next_at);
+    let work = store.recording_work_of(&call(1)).unwrap().unwrap();
+    assert_eq!((work.step, told()), (Step::Done, 1));
+}
+
+fn a_recording_that_the_store_did_not_take_comes_when_somebody_wants_it(database: Database) {
+    let store = open(&database, "a");
+    let id = RecordingId::Own(call(1));
+    let report = |state| RecordingReport::new(id.clone(), call(1), state);
+    let hear = |report: RecordingReport| store.hear_of_recording(&report, NOW).unwrap();
+    let error = Some("it can't be kept".to_owned());
+    assert_eq!(hear(RecordingReport { error: error.clone(), ..report(RecordingState::Started) }), Some(Heard::New));
+    assert_eq!(hear(RecordingReport { error: error.clone(), ..report(RecordingState::Unkept) }), Some(Heard::New));
+    let told = store.recording(&id).unwrap().unwrap();
+    assert_eq!((told.state, told.error), (RecordingState::Unkept, error));
+    assert_eq!(store.want_recordings(&call(1), NOW), Ok(Heard::New));
+    assert_eq!(store.want_recordings(&call(1), NOW), Ok(Heard::Known));
+    assert_eq!(store.recording(&id).unwrap().unwrap().state, RecordingState::Started);
+    hear(RecordingReport { file: Some(kept_file()), length_ms: Some(1_500), ..report(RecordingState::Fetched) });
+    let told = store.recording(&id).unwrap().unwrap();
+    assert_eq!((told.state, told.file, told.error), (RecordingState::Fetched, Some(kept_file()), None));
+    assert_eq!((told.fetched_at, told.length_ms), (Some(NOW), Some(1_500)));
+    // One that nobody brings any more goes like one that could not be fetched.
+    let other = RecordingId::Own(call(2));
+    let unkept = RecordingReport::new(other.clone(), call(2), RecordingState::Unkept);
+    store.hear_of_recording(&unkept, NOW).unwrap();
+    while let Some(lease) = take(&store, "a", NOW + 900 * SECOND).pop() {
+        let answer = if lease.job.step == Step::Transcribe { words() } else { WorkAnswer::TakeTurns };
+        let answer = if lease.job.step == Step::Summarise { summed_up() } else { answer };
+        finish(&store, &lease, &answer, NOW + 900 * SECOND);
+    }
+    let past = store.recordings_past(NOW + SECOND, None, 9).unwrap();
+    assert!(past.iter().any(|past| past.id == other));
+    assert!(store.expire_recording(&other, NOW + SECOND).unwrap());
+}
+
 fn an_answer_that_comes_too_late_changes_nothing(database: Database) {
     let store = open(&database, "a");
     store.hear_of_recording(&announced(1), NOW).unwrap();
@@ -317,11 +395,28 @@ fn what_there_is_no_room_for_stays_due(database: Database) {
     let store = open(&database, "a");
     (1..=5).for_each(|n| assert_eq!(store.hear_of_recording(&announced(n), NOW), Ok(Some(Heard::New))));
     let room = Room { fetch: 2, ..Room::default() };
-    let taken = |room| store.take_recording_work("a", NOW, LEASE, room, &rules()).unwrap();
+    let taken = |room| store.take_recording_work("a", NOW, LEASE, room, &rules()).unwrap().leases;
     let first = taken(room);
     assert_eq!((first.len(), taken(Room::default()).len(), taken(room).len(), taken(room).len()), (2, 0, 2, 1));
     assert_eq!(store.recording_work_counts().unwrap(), [(Step::Fetch, 5)]);
     assert!(first.iter().all(|lease| !lease.is_taken_over));
+}
+
+fn a_step_that_nobody_survives_is_given_up_and_said_once(database: Database) {
+    let store = open(&database, "a");
+    store.hear_of_recording(&announced(1), NOW).unwrap();
+    let taken = |n: i64| {
+        store.take_recording_work("a", NOW + n * 31 * SECOND, LEASE, Room { settle: 0, ..ROOM }, &rules()).unwrap()
+    };
+    let begun = (0..=10).map(taken).filter(|taken| !taken.leases.is_empty() && taken.given_up.is_empty()).count();
+    assert_eq!(begun, 11, "whoever took it died");
+    let last = taken(11);
+    assert!(last.leases.is_empty(), "there is no room for what comes next: {last:?}");
+    let [given_up] = last.given_up.as_slice() else { panic!("{last:?}") };
+    assert_eq!((&given_up.call, given_up.step), (&call(1), Step::Fetch));
+    assert!(given_up.reason.contains("without an answer"), "{given_up:?}");
+    assert_eq!(store.recording(&re(1)).unwrap().unwrap().state, RecordingState::Failed);
+    assert_eq!(taken(12).given_up, []);
 }
 
 fn a_trigger_is_kept_while_the_database_is_away(database: Database) {

@@ -19,7 +19,9 @@ use calls::{call, change, life_of};
 use databases::{DEADLINE, Database, open, until};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use trunkline::actors::call_status::{ApplyStatus, CallStatusActor, CallStatusSettings, StatusOutcome, apply_status};
+use trunkline::actors::call_status::{
+    ApplyStatus, COMPANY_WITHIN, CallStatusActor, CallStatusSettings, StatusOutcome, apply_status,
+};
 use trunkline::clock;
 use trunkline::engine::status::{CallStatus, CarrierSource, StatusChange, fold};
 use trunkline::store::{Store, StoreError, StoreSettings};
@@ -28,6 +30,7 @@ use trunkline::telemetry::Telemetry;
 on_both_databases! {
     a_thousand_changes_at_once_are_each_answered_after_their_commit
     changes_of_one_call_are_stored_in_the_order_in_which_they_came
+    a_refusal_waits_for_company_and_is_stored_with_it_or_alone
     a_change_is_kept_although_nobody_waits_for_it_any_more
     a_stalled_database_is_answered_for_by_the_disk
     no_database_and_no_disk_is_an_error_that_asks_for_another_try
@@ -68,6 +71,24 @@ fn changes_of_one_call_are_stored_in_the_order_in_which_they_came(database: Data
             (S::Completed, false),
         ];
         assert_eq!(stored, expected);
+    });
+}
+
+fn a_refusal_waits_for_company_and_is_stored_with_it_or_alone(database: Database) {
+    let refusal = |n| change(&call(n), CallStatus::Rejected, CarrierSource::Refusal, 5);
+    with_actor(&database, DEADLINE, async |store, call_status| {
+        let begun = clock::now();
+        let alone = apply_status(&call_status, refusal(1)).await;
+        assert!(matches!(alone, Ok(StatusOutcome::Stored(_))), "{alone:?}");
+        assert!(clock::now() - begun >= COMPANY_WITHIN, "it waited, for nobody came");
+
+        // More of them than share a commit, and one whom others wait for.
+        let mut changes: Vec<StatusChange> = (2..=200).map(refusal).collect();
+        changes.push(change(&call(201), CallStatus::InProgress, CarrierSource::StatusCallback, 5));
+        changes.push(change(&call(200), CallStatus::Completed, CarrierSource::StatusCallback, 6));
+        let outcomes = join_all(changes.iter().map(|change| apply_status(&call_status, change.clone()))).await;
+        assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(StatusOutcome::Stored(_)))), "{outcomes:?}");
+        assert!((1..=201).all(|n| store.call(&call(n)).unwrap().is_some()));
     });
 }
 

@@ -61,6 +61,14 @@ fn ten_calls_from_a_pbx_are_answered_whole() {
 }
 
 #[test]
+fn ten_calls_are_answered_whole_by_deepgram() {
+    let words = ["--agent", "deepgram", "--calls", "10", "--ramp", "1", "--hold", "5", "--talk", "listen speak=600"];
+    let (output, report) = storm(&[&words[..], &["--vendor-answer", "1000"]].concat());
+    assert_good(&output, &report);
+    assert_eq!(report["audio"], "pcm8", "{report:#}");
+}
+
+#[test]
 fn a_command_line_that_makes_no_sense_is_refused_by_name() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trunkline"));
     let output = command.args(["storm", "--vendor-burst", "fast"]).output().unwrap();

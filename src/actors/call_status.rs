@@ -5,6 +5,9 @@
 //! node's disk and are answered as soon as they are safe there: the fold makes it harmless if they reach the
 //! database twice.
 //!
+//! A refusal waits a moment for company, [`COMPANY_WITHIN`], unless something else wants to be written: a node that has too
+//! much to do refuses hundreds of calls a second, and a commit for each takes what its live calls need.
+//!
 //! ```text
 //!             ApplyStatus
 //!                 │
@@ -23,9 +26,13 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use crate::actors::metered::{MailboxFigures, Metered, MeteredActor};
-use crate::engine::status::StatusChange;
+use crate::engine::status::{CarrierSource, StatusChange};
 use crate::store::{Observer, StatusSpool, StatusWriter, StoreError, StoreEvent, StoredStatus};
 use crate::telemetry::{Event, Telemetry};
+
+/// How long a refusal waits for others, to share their commit: a few of these make up the silence that a caller who is
+/// refused hears before the sentence that says so, and at 500 refusals a second 25 share a commit.
+pub const COMPANY_WITHIN: Duration = Duration::from_millis(50);
 
 /// Keep a status change. Answered once it can't be lost any more, or refused.
 #[derive(Debug, Message)]
@@ -101,6 +108,8 @@ pub struct CallStatusActor {
     /// For the spool's next batch.
     overflow: Vec<Waiting>,
     is_spooling: bool,
+    /// Whether refusals wait for company.
+    is_gathering: bool,
 }
 
 /// A change, and who waits to hear of it.
@@ -134,7 +143,29 @@ impl CallStatusActor {
             patience: SpawnHandle::default(),
             overflow: Vec::new(),
             is_spooling: false,
+            is_gathering: false,
         }
+    }
+
+    /// Whether all that waits may wait for more.
+    fn waits_for_company(&self) -> bool {
+        let may_wait = |waiting: &Waiting| waiting.change.source == CarrierSource::Refusal;
+        self.waiting.len() < self.settings.batch && self.waiting.iter().all(may_wait)
+    }
+
+    /// Sends off what waits, at once or when there was time for company.
+    fn send_off_in_company(&mut self, ctx: &mut <Self as Actor>::Context) {
+        if !self.waits_for_company() {
+            return self.send_off(ctx);
+        }
+        if self.is_gathering || self.waiting.is_empty() {
+            return;
+        }
+        self.is_gathering = true;
+        ctx.run_later(COMPANY_WITHIN, |this, ctx| {
+            this.is_gathering = false;
+            this.send_off(ctx);
+        });
     }
 
     /// Sends off what waits, to where it can go now.
@@ -196,7 +227,7 @@ impl CallStatusActor {
             }
         }
         self.send_overflow(ctx);
-        self.send_off(ctx);
+        self.send_off_in_company(ctx);
     }
 
     /// The database took too long: what it was asked, and what waits behind it, goes to the spool.
@@ -251,7 +282,7 @@ impl Handler<ApplyStatus> for CallStatusActor {
     fn handle(&mut self, ApplyStatus(change): ApplyStatus, ctx: &mut Self::Context) -> Self::Result {
         let (answer, answered) = oneshot::channel();
         self.waiting.push(Waiting { change, answer });
-        self.send_off(ctx);
+        self.send_off_in_company(ctx);
         Box::pin(async move { answered.await.unwrap_or(Err(StoreError::Stopping)) })
     }
 }

@@ -169,8 +169,8 @@ impl Capacity {
         self.sharing.is_some()
     }
 
-    /// Keeps a slot for a call that comes in without a webhook before it, if one is free and the live calls are not late
-    /// already; else how that is counted, and why, as the record has it.
+    /// Keeps a slot for a call that comes in, if one is free and the live calls are not late already; else how that is
+    /// counted, and why, as the record has it.
     ///
     /// # Errors
     /// There is no room for the call.
@@ -178,12 +178,13 @@ impl Capacity {
         &self,
         call: &CallSid,
         business: &BusinessId,
+        direction: CallDirection,
         overload: &Overload,
     ) -> Result<(), (Refusal, &'static str)> {
-        if overload.is_on() {
-            return Err((Refusal::Overloaded, "live calls are served late already"));
+        if !overload.takes_one() {
+            return Err((Refusal::Overloaded, "live calls are served late, or soon would be"));
         }
-        let slot = self.slot(business, CallDirection::Inbound).await.map_err(|full| (full.refusal(), full.reason()))?;
+        let slot = self.slot(business, direction).await.map_err(|full| (full.refusal(), full.reason()))?;
         self.keep(call.clone(), slot);
         Ok(())
     }

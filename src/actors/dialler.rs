@@ -74,7 +74,7 @@ impl NotNow {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Stopping => "the service is stopping",
-            Self::Late => "live calls are served late already",
+            Self::Late => "live calls are served late, or soon would be",
             Self::Full(full) => full.reason(),
         }
     }
@@ -273,11 +273,10 @@ impl Dialler {
 
 /// Why this node takes no new call, whatever slots are free.
 fn no_new_call(is_stopping: &AtomicBool, overload: &Overload) -> Option<NotNow> {
-    match (is_stopping.load(Ordering::Relaxed), overload.is_on()) {
-        (true, _) => Some(NotNow::Stopping),
-        (false, true) => Some(NotNow::Late),
-        (false, false) => None,
+    if is_stopping.load(Ordering::Relaxed) {
+        return Some(NotNow::Stopping);
     }
+    (!overload.takes_one()).then_some(NotNow::Late)
 }
 
 /// What a placed call's row begins with.

@@ -6,42 +6,53 @@
 //! calls that end at once read one file at a time.
 //!
 //! What a process left behind that was killed is found at the next start, in the folder where recordings are made: such a file
-//! is a valid WAV that lacks its last seconds. A database or a store that is away is asked again after a pause, for as long as
-//! it takes; until then the file stays where it is. One that can't be kept goes behind the others, so that it holds up none.
+//! is a valid WAV that lacks its last seconds.
+//!
+//! | what goes wrong | what then |
+//! |---|---|
+//! | the database or the store is away | all wait ([`PAUSES_S`]), for as long as it takes |
+//! | the store does not take this file, or it can't be read | it waits behind the others, longer after each try ([`Backoff`]); after the last it is [`RecordingState::Unkept`] |
+//! | somebody wants one that is unkept | it is [`RecordingState::Started`]; the node that has its file sees that with its next look, and tries again |
+//! | the time of one that is unkept is over | its file is deleted with the next look |
+//!
+//! Meanwhile the file stays where it is; and the database knows that it is still to come ([`RecordingState::Started`]), so that its words
+//! are waited for: from its call's end where it is moved or waits for others, else from the first try that failed.
 //!
 //! Where the store is another place, its file gets a second name, which is moved; the first goes only when the database has been
 //! told. So whenever the process is killed, the next start finds the file, and does what was not done.
 
-use std::collections::VecDeque;
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+mod files;
+mod looks;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use actix_rt::task::spawn_blocking;
 use actix_rt::time::sleep;
-use sha2::{Digest, Sha256};
 
 use crate::actors::metered::{MailboxFigures, Metered, MeteredActor};
 use crate::actors::recording_starter::{RecordInstead, RecordingStarter};
 use crate::clock;
 use crate::engine::ids::CallSid;
+use crate::engine::recording::ledger::Backoff;
 use crate::engine::recording::{RecordingId, RecordingState, SoundFormat};
 use crate::providers::recording_store::{KeepError, RecordingStore};
 use crate::store::call_files::RecordingDone;
-use crate::store::recordings::{KeptFile, Recording, RecordingReport};
+use crate::store::recordings::{KeptFile, RecordingReport};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{Event, Telemetry};
+use files::{look_at, removed, second_name};
+use looks::{left_behind, settled};
 
-/// How many seconds it waits after each failure; the last pause again and again.
+/// How many seconds all wait after each time that the database or the store was away; the last pause again and again.
 const PAUSES_S: [u64; 5] = [1, 5, 15, 60, 300];
 /// What the keys of recordings begin with that were moved into the store.
 const IN_THE_STORE: &str = "own/";
-/// How much of a file is read at once.
-const PIECE: usize = 64 * 1_024;
 
 /// Nothing is added to a call's recording any more.
 #[derive(Message)]
@@ -68,6 +79,10 @@ pub struct OwnRecordingParts {
     pub recordings: Arc<dyn Fn() -> Rc<dyn RecordingStore> + Send + Sync>,
     /// Where they are told.
     pub store: Store,
+    /// How often one is tried that the store does not take, and with which pauses.
+    pub retry: Backoff,
+    /// Between two looks at those that were given up.
+    pub look_every: Duration,
     /// Who has the carrier record a call whose own recording failed; `None`: nobody.
     pub instead: Option<Addr<RecordingStarter>>,
     /// Logs and figures.
@@ -79,12 +94,31 @@ struct Waiting {
     done: RecordingDone,
     /// What is to be told of it, once it is where it is kept: its file is not here any more then.
     report: Option<RecordingReport>,
+    /// How often the store did not take it.
+    tries: u32,
+    /// Not before this.
+    not_before: Option<Instant>,
+    /// Whether the database knows that it may still come.
+    is_announced: bool,
 }
 
 impl From<RecordingDone> for Waiting {
     fn from(done: RecordingDone) -> Self {
-        Self { done, report: None }
+        Self { done, report: None, tries: 0, not_before: None, is_announced: false }
     }
+}
+
+/// What came of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// The database knows all of it.
+    Told,
+    /// … and that its file stays here.
+    Unkept,
+    /// It is tried again, after a pause of its own.
+    NotTaken,
+    /// The database or the store is away.
+    Away,
 }
 
 /// Tells of recordings that were made here.
@@ -93,8 +127,13 @@ pub struct OwnRecordings {
     recordings: Rc<dyn RecordingStore>,
     /// What is done, and not told yet.
     waiting: VecDeque<Waiting>,
+    /// What was given up, and has its file here.
+    unkept: BTreeSet<CallSid>,
     is_busy: bool,
-    /// How many could not be kept since one could.
+    is_looking: bool,
+    /// Wakes it when the next one's pause is over.
+    alarm: Option<SpawnHandle>,
+    /// How often the database or the store was away since it was there.
     failures: usize,
 }
 
@@ -104,7 +143,16 @@ impl OwnRecordings {
         let meter = MailboxFigures::of::<Self>(&parts.telemetry);
         Metered::create_in(arbiter, meter, |_| {
             let recordings = (parts.recordings)();
-            Self { parts, recordings, waiting: VecDeque::new(), is_busy: false, failures: 0 }
+            Self {
+                parts,
+                recordings,
+                waiting: VecDeque::new(),
+                unkept: BTreeSet::new(),
+                is_busy: false,
+                is_looking: false,
+                alarm: None,
+                failures: 0,
+            }
         })
     }
 
@@ -112,7 +160,11 @@ impl OwnRecordings {
         if self.is_busy {
             return;
         }
-        let Some(mut next) = self.waiting.pop_front() else { return };
+        let now = clock::now();
+        let is_due = |waiting: &Waiting| waiting.not_before.is_none_or(|at| at <= now);
+        let Some(mut next) = self.waiting.iter().position(is_due).and_then(|first| self.waiting.remove(first)) else {
+            return self.sleep(now, ctx);
+        };
         self.is_busy = true;
         let (parts, recordings) = (self.parts.clone(), Rc::clone(&self.recordings));
         let pause = self.failures.checked_sub(1).map(|more| PAUSES_S[more.min(PAUSES_S.len() - 1)]);
@@ -120,17 +172,48 @@ impl OwnRecordings {
             if let Some(pause) = pause {
                 sleep(Duration::from_secs(pause)).await;
             }
-            let is_told = parts.keep(&*recordings, &mut next).await;
-            (next, is_told)
+            let outcome = parts.keep(&*recordings, &mut next).await;
+            (next, outcome)
         };
-        ctx.spawn(told.into_actor(self).map(|(next, is_told), this, ctx| {
-            if is_told {
-                this.failures = 0;
-            } else {
-                this.failures += 1;
-                this.waiting.push_back(next);
+        ctx.spawn(told.into_actor(self).map(|(next, outcome), this, ctx| {
+            this.failures = if outcome == Outcome::Away { this.failures + 1 } else { 0 };
+            match outcome {
+                Outcome::Told => {}
+                Outcome::Unkept => _ = this.unkept.insert(next.done.call),
+                Outcome::NotTaken | Outcome::Away => this.waiting.push_back(next),
             }
             this.is_busy = false;
+            this.next(ctx);
+        }));
+    }
+
+    /// Nobody's time has come: until the first one's has.
+    fn sleep(&mut self, now: Instant, ctx: &mut Metered<Self>) {
+        if let Some(alarm) = self.alarm.take() {
+            ctx.cancel_future(alarm);
+        }
+        if let Some(at) = self.waiting.iter().filter_map(|waiting| waiting.not_before).min() {
+            self.alarm = Some(ctx.run_later(at.saturating_duration_since(now), Self::next));
+        }
+    }
+
+    /// Looks what became of those that were given up: somebody may want one again, and the time of others is over.
+    fn look(&mut self, ctx: &mut Metered<Self>) {
+        if self.unkept.is_empty() || std::mem::replace(&mut self.is_looking, true) {
+            return;
+        }
+        let (folder, store) = (self.parts.folder.clone(), self.parts.store.clone());
+        let unkept: Vec<CallSid> = self.unkept.iter().cloned().collect();
+        // A database that is away is asked again with the next look.
+        let looked = spawn_blocking(move || settled(&folder, &store, unkept).unwrap_or_default());
+        ctx.spawn(looked.into_actor(self).map(|settled, this, ctx| {
+            this.is_looking = false;
+            for (call, is_wanted) in settled.unwrap_or_default() {
+                this.unkept.remove(&call);
+                if is_wanted {
+                    this.waiting.push_back(RecordingDone { call, error: None }.into());
+                }
+            }
             this.next(ctx);
         }));
     }
@@ -145,9 +228,11 @@ impl Actor for OwnRecordings {
         let kept = self.parts.kept;
         let found = async move { left_behind(&folder, kept, &store, before).await };
         ctx.spawn(found.into_actor(self).map(|found, this, ctx| {
-            this.waiting.extend(found.into_iter().map(Waiting::from));
+            this.waiting.extend(found.untold.into_iter().map(Waiting::from));
+            this.unkept.extend(found.unkept);
             this.next(ctx);
         }));
+        ctx.run_interval(self.parts.look_every, Self::look);
     }
 }
 
@@ -156,7 +241,7 @@ impl MeteredActor for OwnRecordings {
 
     /// The recording that is to blame stays where it is until the next start; the others go on.
     fn panicked(&mut self, _message: &str, ctx: &mut Metered<Self>) {
-        self.is_busy = false;
+        (self.is_busy, self.is_looking) = (false, false);
         self.next(ctx);
     }
 }
@@ -168,38 +253,81 @@ impl Handler<OwnRecordingDone> for OwnRecordings {
         if let (Some(instead), Some(_)) = (&self.parts.instead, &done.error) {
             crate::actors::metered::order(instead, RecordInstead(done.call.clone()));
         }
+        // Where that may take longer than its words would be waited for otherwise.
+        if self.is_busy || self.parts.kept == KeptWhere::InTheStore {
+            let (parts, call) = (self.parts.clone(), done.call.clone());
+            let report = RecordingReport::new(RecordingId::Own(call.clone()), call, RecordingState::Started);
+            // What can't be told now is told with what comes of it.
+            ctx.spawn(async move { parts.tell(report).await }.into_actor(self).map(|_, _, _| ()));
+        }
         self.waiting.push_back(done.into());
         self.next(ctx);
     }
 }
 
 impl OwnRecordingParts {
-    /// Keeps one recording and tells of it; whether it did.
-    async fn keep(&self, recordings: &dyn RecordingStore, next: &mut Waiting) -> bool {
-        let kept = self.try_to_keep(recordings, next).await;
-        let (result, error) = match &kept {
-            Ok(result) => (*result, String::new()),
-            Err(error) => ("delayed", error.to_string()),
+    /// Keeps one recording and tells of it, or that it can't be kept.
+    async fn keep(&self, recordings: &dyn RecordingStore, next: &mut Waiting) -> Outcome {
+        let error = match self.try_to_keep(recordings, next).await {
+            Ok(outcome) => return outcome,
+            Err(error) => error,
         };
-        self.telemetry.record(Event::OwnRecording { call: &next.done.call, result, error: &error });
-        kept.is_ok()
+        let mut outcome = Outcome::Away;
+        if !error.is_away() {
+            next.tries += 1;
+            if next.tries >= self.retry.tries {
+                let report = self.report(next, RecordingState::Unkept, &error);
+                next.report = Some(report);
+                // Where that can't be told now, it is told later.
+                return self.try_to_keep(recordings, next).await.unwrap_or(Outcome::Away);
+            }
+            next.not_before = Some(clock::now() + self.retry.pause(next.tries));
+            outcome = Outcome::NotTaken;
+        }
+        self.telemetry.record(Event::OwnRecording {
+            call: &next.done.call,
+            result: "delayed",
+            error: &error.to_string(),
+        });
+        if !next.is_announced && !matches!(error, NotKept::Database(_)) {
+            // Where that can't be told either, it is tried with the next failure.
+            next.is_announced = self.tell(self.report(next, RecordingState::Started, &error)).await.is_ok();
+        }
+        outcome
     }
 
-    async fn try_to_keep(&self, recordings: &dyn RecordingStore, next: &mut Waiting) -> Result<&'static str, NotKept> {
+    fn report(&self, next: &Waiting, state: RecordingState, error: &NotKept) -> RecordingReport {
+        let call = next.done.call.clone();
+        let report = RecordingReport::new(RecordingId::Own(call.clone()), call, state);
+        RecordingReport { error: Some(error.to_string()), ..report }
+    }
+
+    async fn tell(&self, report: RecordingReport) -> Result<(), StoreError> {
+        let (store, at) = (self.store.clone(), clock::wall_micros());
+        let told = spawn_blocking(move || store.hear_of_recording(&report, at)).await;
+        told.unwrap_or(Err(StoreError::Stopping)).map(|_| ())
+    }
+
+    async fn try_to_keep(&self, recordings: &dyn RecordingStore, next: &mut Waiting) -> Result<Outcome, NotKept> {
         let report = match next.report.take() {
             Some(report) => report,
             None => self.moved(recordings, &next.done).await?,
         };
         let report = next.report.insert(report).clone();
-        let result = if report.file.is_some() { "kept" } else { "empty" };
-        let (store, at) = (self.store.clone(), clock::wall_micros());
-        let told = spawn_blocking(move || store.hear_of_recording(&report, at)).await;
-        told.unwrap_or(Err(StoreError::Stopping))?;
+        let (result, outcome) = match report.state {
+            RecordingState::Unkept => ("unkept", Outcome::Unkept),
+            _ if report.file.is_some() => ("kept", Outcome::Told),
+            _ => ("empty", Outcome::Told),
+        };
+        let error = report.error.clone().filter(|_| outcome == Outcome::Unkept).unwrap_or_default();
+        self.tell(report).await?;
+        self.telemetry.record(Event::OwnRecording { call: &next.done.call, result, error: &error });
         if self.kept == KeptWhere::InTheStore && result == "kept" {
             let path = self.path_of(&next.done.call);
-            spawn_blocking(move || removed(&path)).await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))?;
+            // What can't be deleted now is found again by the next start.
+            spawn_blocking(move || removed(&path).ok()).await.ok();
         }
-        Ok(result)
+        Ok(outcome)
     }
 
     fn path_of(&self, call: &CallSid) -> PathBuf {
@@ -254,118 +382,10 @@ enum NotKept {
     Database(#[from] StoreError),
 }
 
-/// Gives a file another name beside its own, under which it can be moved: the name of a file that is not looked for. Where the file
-/// system knows no second names, it is a copy.
-fn second_name(path: &Path) -> io::Result<PathBuf> {
-    let moving = path.with_extension("moving");
-    removed(&moving)?;
-    match fs::hard_link(path, &moving) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => fs::copy(path, &moving).map(|_| ())?,
-        other => other?,
-    }
-    Ok(moving)
-}
-
-/// Deletes a file; one that is gone is no error.
-fn removed(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// What a recording is, by its content.
-#[derive(Debug, PartialEq, Eq)]
-struct Sound {
-    bytes: u64,
-    sha256: String,
-    length_ms: u32,
-    channels: u16,
-}
-
-/// Reads a recording to its end and sees to it that it is on the disk; `None` if there is no sound.
-fn look_at(path: &Path) -> io::Result<Option<Sound>> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(error),
-    };
-    let Ok(wav) = hound::WavReader::new(io::BufReader::new(&mut file)) else { return Ok(None) };
-    let (spec, samples) = (wav.spec(), wav.duration());
-    if samples == 0 || spec.sample_rate == 0 {
-        return Ok(None);
-    }
-    drop(wav);
-    file.sync_all()?;
-    let (mut hash, mut bytes, mut piece) = (Sha256::new(), 0, vec![0; PIECE]);
-    io::Seek::rewind(&mut file)?;
-    loop {
-        match file.read(&mut piece)? {
-            0 => break,
-            read => {
-                hash.update(&piece[..read]);
-                bytes += read as u64;
-            }
-        }
-    }
-    let length_ms = u64::from(samples) * 1_000 / u64::from(spec.sample_rate);
-    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    let length_ms = u32::try_from(length_ms).unwrap_or(u32::MAX);
-    Ok(Some(Sound { bytes, sha256, length_ms, channels: spec.channels }))
-}
-
-/// The recordings in the folder that nobody knows of, the oldest first; asked until the database answers.
-async fn left_behind(folder: &Path, kept: KeptWhere, store: &Store, before: i64) -> Vec<RecordingDone> {
-    let mut pauses = PAUSES_S.into_iter();
-    loop {
-        let (folder, store) = (folder.to_owned(), store.clone());
-        // Else it can't be told either; and the store says by itself that it is away.
-        if let Ok(Ok(found)) = spawn_blocking(move || untold(&folder, kept, &store, before)).await {
-            return found;
-        }
-        let pause = pauses.next().unwrap_or(PAUSES_S[PAUSES_S.len() - 1]);
-        sleep(Duration::from_secs(pause)).await;
-    }
-}
-
-/// Those that nobody knows of. What was moved and told, and has its first name still, loses it.
-fn untold(folder: &Path, kept: KeptWhere, store: &Store, before: i64) -> Result<Vec<RecordingDone>, StoreError> {
-    let Ok(entries) = fs::read_dir(folder) else { return Ok(Vec::new()) };
-    let written_at =
-        |modified: SystemTime| modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
-    let mut files: Vec<(i64, CallSid)> = entries
-        .filter_map(Result::ok)
-        .filter_map(|entry| {
-            let call = entry.file_name().to_str()?.strip_suffix(".wav")?.parse().ok()?;
-            Some((written_at(entry.metadata().ok()?.modified().ok()?), call))
-        })
-        .filter(|(at, _)| *at < before)
-        .collect();
-    files.sort();
-    let mut untold = Vec::new();
-    for (_, call) in files {
-        match store.recording(&RecordingId::Own(call.clone()))? {
-            None => {
-                let error = Some("the service was killed before it told of this recording".to_owned());
-                untold.push(RecordingDone { call, error });
-            }
-            Some(told) if kept == KeptWhere::InTheStore && is_elsewhere(&told) => {
-                // What can't be deleted now is found again by the next start.
-                removed(&folder.join(format!("{call}.wav"))).ok();
-            }
-            Some(_) => {}
-        }
-    }
-    Ok(untold)
-}
-
-/// Whether a recording was moved into the store, or was deleted there since.
-fn is_elsewhere(told: &Recording) -> bool {
-    match &told.file {
-        Some(file) => file.key.starts_with(IN_THE_STORE),
-        None => told.state == RecordingState::Expired,
+impl NotKept {
+    /// Whether that says nothing of this recording: any other would have met the same.
+    const fn is_away(&self) -> bool {
+        matches!(self, Self::Database(_) | Self::Store(KeepError::Away(_)))
     }
 }
 

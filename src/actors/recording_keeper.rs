@@ -5,6 +5,7 @@
 //! | age | fetched longer ago than they are kept; those that could not be fetched, first heard of longer ago | one node for all |
 //! | quota | of a business that has more than its share, the oldest, until it has no more | one node for all |
 //! | partial files | what a crash left on this node's disk of recordings on their way | each node |
+//! | unended uploads | what a crash left in the store of recordings on their way in | one node for all |
 //!
 //! Nothing is deleted of a call about which something is still to be done: its words may be made of it. What fails is tried
 //! again with the next look; the rest of the list is not held up by it, unless the carrier or the store is away altogether. To
@@ -14,7 +15,7 @@ use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
@@ -34,6 +35,11 @@ const AT_MOST: u32 = 100;
 const SHORTEST_DUTY: Duration = Duration::from_secs(10);
 /// The name of the duty among those of all nodes.
 const DUTY: &str = "keep_recordings";
+
+/// How old an upload is that nobody goes on with: no recording is longer on its way into the store.
+const UPLOAD_AFTER: Duration = Duration::from_secs(48 * 3_600);
+/// Between two looks for such uploads: they are few, and who may not look for them is told so once a day.
+const UPLOADS_EVERY: Duration = Duration::from_secs(24 * 3_600);
 
 /// Deletes partial files that were last written before a time (microseconds since 1970-01-01 UTC): how many they were.
 pub type SweepPartial = Arc<dyn Fn(i64) -> io::Result<usize> + Send + Sync>;
@@ -72,6 +78,8 @@ pub struct RecordingKeeper {
     parts: KeeperParts,
     places: Rc<RecordingPlaces>,
     is_at_it: bool,
+    /// When it looked for unended uploads.
+    uploads_at: Option<Instant>,
 }
 
 impl RecordingKeeper {
@@ -82,7 +90,10 @@ impl RecordingKeeper {
         arbiter: &ArbiterHandle,
     ) -> Addr<Self> {
         let meter = MailboxFigures::of::<Self>(&parts.telemetry);
-        Metered::create_in(arbiter, meter, |_| Self { parts, places: Rc::new(places()), is_at_it: false })
+        Metered::create_in(arbiter, meter, |_| {
+            let places = Rc::new(places());
+            Self { parts, places, is_at_it: false, uploads_at: None }
+        })
     }
 
     fn begin_round(&mut self, ctx: &mut Metered<Self>) {
@@ -90,8 +101,13 @@ impl RecordingKeeper {
             return; // the last one is not over
         }
         let (parts, places) = (self.parts.clone(), Rc::clone(&self.places));
+        let now = clock::now();
+        let sweeps_store = self.uploads_at.is_none_or(|at| now.duration_since(at) >= UPLOADS_EVERY);
+        if sweeps_store {
+            self.uploads_at = Some(now);
+        }
         let round = Round { parts, places, asks_duty: true, swept: Cell::default() };
-        let round = async move { round.run().await };
+        let round = async move { round.run(sweeps_store).await };
         ctx.spawn(round.into_actor(self).map(|(), this, _| this.is_at_it = false));
     }
 }
@@ -129,6 +145,7 @@ pub struct Swept {
 /// Looks once, now, whichever node has the duty: it does no harm that two do it for a moment. Partial files are another's.
 pub async fn sweep_now(parts: KeeperParts, places: RecordingPlaces) -> Swept {
     let round = Round { parts, places: Rc::new(places), asks_duty: false, swept: Cell::default() };
+    round.sweep_store().await;
     let is_whole = round.delete_what_is_over().await.is_ok();
     Swept { is_whole, ..round.swept.get() }
 }
@@ -153,8 +170,11 @@ impl From<StoreError> for Stop {
 }
 
 impl Round {
-    async fn run(self) {
+    async fn run(self, sweeps_store: bool) {
         self.sweep_partial().await;
+        if sweeps_store {
+            self.sweep_store().await;
+        }
         // Whatever ends it, the next one looks again.
         let (Ok(()) | Err(Stop)) = self.delete_what_is_over().await;
     }
@@ -164,6 +184,16 @@ impl Round {
         let before = clock::wall_micros() - micros(self.parts.partial_after);
         let swept = actix_rt::task::spawn_blocking(move || sweep(before)).await;
         match swept.unwrap_or_else(|lost| Err(io::Error::other(lost))) {
+            Ok(count) => self.parts.telemetry.record(Event::PartialFilesSwept { count }),
+            Err(error) => self.parts.telemetry.record(Event::PartialFilesNotSwept { error: &error.to_string() }),
+        }
+    }
+
+    async fn sweep_store(&self) {
+        if self.on_duty(|_| Ok(())).await.is_err() {
+            return; // another node does it
+        }
+        match self.places.store.sweep(clock::wall_micros() - micros(UPLOAD_AFTER)).await {
             Ok(count) => self.parts.telemetry.record(Event::PartialFilesSwept { count }),
             Err(error) => self.parts.telemetry.record(Event::PartialFilesNotSwept { error: &error.to_string() }),
         }
@@ -245,7 +275,8 @@ impl Round {
                 Ok(()) | Err(KeepError::Absent) => {}
                 Err(error) => {
                     failed("store", &error);
-                    return if matches!(error, KeepError::Disk(_)) { Ok(false) } else { Err(Stop) };
+                    // What it says of one recording holds up no other.
+                    return if matches!(error, KeepError::Away(_)) { Err(Stop) } else { Ok(false) };
                 }
             }
         }

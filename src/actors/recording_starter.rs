@@ -190,24 +190,24 @@ impl StarterParts {
     }
 }
 
-/// The calls that were asked for lately.
+/// The calls that were asked for lately, by their [number](CallSid::number).
 #[derive(Default)]
 struct Remembered {
-    calls: HashSet<CallSid>,
-    order: VecDeque<CallSid>,
+    calls: HashSet<u128>,
+    order: VecDeque<u128>,
 }
 
 impl Remembered {
     fn has(&self, call: &CallSid) -> bool {
-        self.calls.contains(call)
+        self.calls.contains(&call.number())
     }
 
     /// Whether it is new.
     fn insert(&mut self, call: &CallSid) -> bool {
-        if !self.calls.insert(call.clone()) {
+        if !self.calls.insert(call.number()) {
             return false;
         }
-        self.order.push_back(call.clone());
+        self.order.push_back(call.number());
         if self.order.len() > REMEMBERED
             && let Some(oldest) = self.order.pop_front()
         {

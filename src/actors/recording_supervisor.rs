@@ -36,10 +36,11 @@ use crate::clock;
 use crate::engine::ids::{BusinessId, CallSid};
 use crate::engine::recording::Step;
 use crate::engine::recording::ledger::{Rules, Setback};
+use crate::engine::transcript::TranscriptSource;
 use crate::providers::recording_source::RecordingSource;
 use crate::providers::recording_store::RecordingStore;
 use crate::store::Store;
-use crate::store::recordings::{Finished, Lease, Room, WorkAnswer};
+use crate::store::recordings::{Finished, GivenUp, Lease, Room, Taken, WorkAnswer};
 use crate::store::transcripts::{CallSummary, FinalTranscript};
 use crate::telemetry::{Event, RecordingsEvent, Telemetry};
 
@@ -211,9 +212,16 @@ impl RecordingSupervisor {
             this.is_looking = false;
             let Ok((taken, counts)) = looked else { return }; // the pool is gone, or a panic took the look
             counts.iter().for_each(|counts| this.tell_counts(counts));
-            let has_taken = taken.as_ref().is_ok_and(|taken| !taken.is_empty());
+            let has_taken = taken.as_ref().is_ok_and(|taken| !taken.leases.is_empty());
             match taken {
-                Ok(taken) => taken.into_iter().for_each(|lease| this.begin(lease, began, ctx)),
+                Ok(Taken { leases, given_up }) => {
+                    given_up.iter().for_each(|given_up| this.tell_given_up(given_up));
+                    match this.is_stopping {
+                        // It was told to stop meanwhile.
+                        true => drop(actix_rt::task::spawn_blocking(this.giving_back(leases))),
+                        false => leases.into_iter().for_each(|lease| this.begin(lease, began, ctx)),
+                    }
+                }
                 // That it is away is told by the store.
                 Err(error) if error.is_retryable() => {}
                 Err(error) => this.tell(RecordingsEvent::NotRead { error: &error.to_string() }),
@@ -222,6 +230,13 @@ impl RecordingSupervisor {
                 this.look(ctx);
             }
         }));
+    }
+
+    fn tell_given_up(&self, GivenUp { call, step, reason }: &GivenUp) {
+        if *step == Step::Settle {
+            self.tell(RecordingsEvent::Settled { source: TranscriptSource::Failed.as_str() });
+        }
+        self.tell(RecordingsEvent::GivenUp { call, step: step.as_str(), error: reason });
     }
 
     fn tell_counts(&self, counts: &[(Step, u64)]) {
@@ -364,6 +379,18 @@ impl RecordingSupervisor {
         self.tell(RecordingsEvent::LeaseLost);
     }
 
+    /// Gives back what was not tried, so that another node can take it at once. Blocks.
+    fn giving_back(&self, leases: Vec<Lease>) -> impl FnOnce() + Send + 'static {
+        let (store, length, rules) = (self.store.clone(), self.settings.lease, self.settings.rules);
+        move || {
+            for lease in &leases {
+                let now = clock::wall_micros();
+                // Without the database the lease runs out by itself.
+                store.finish_recording_work(lease, &WorkAnswer::GivenBack, now, length, Room::default(), &rules).ok();
+            }
+        }
+    }
+
     fn tell(&self, event: RecordingsEvent<'_>) {
         self.telemetry.record(Event::Recordings(event));
     }
@@ -409,15 +436,7 @@ impl Handler<GiveBack> for RecordingSupervisor {
                 held.lease
             })
             .collect();
-        let (store, length, rules) = (self.store.clone(), self.settings.lease, self.settings.rules);
-        let give_back = move || {
-            for lease in &leases {
-                let now = clock::wall_micros();
-                // Without the database the lease runs out by itself.
-                store.finish_recording_work(lease, &WorkAnswer::GivenBack, now, length, Room::default(), &rules).ok();
-            }
-        };
-        let given = actix_rt::task::spawn_blocking(give_back);
+        let given = actix_rt::task::spawn_blocking(self.giving_back(leases));
         Box::pin(given.into_actor(self).map(|_, _, _| ()))
     }
 }

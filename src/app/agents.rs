@@ -12,6 +12,7 @@ use crate::engine::audio::{Hz8k, Rate};
 use crate::engine::business::{Business, Directory, Profile};
 use crate::engine::ids::BusinessId;
 use crate::providers::voice_agent::VoiceAgent;
+use crate::providers::voice_agent::deepgram::{DeepgramAgent, DeepgramSettings};
 use crate::providers::voice_agent::local::{Greeting, LocalAgent, LocalSettings, SpeechChoice};
 use crate::providers::voice_agent::openai_realtime::{AudioFormat, NoiseReduction, OpenAiRealtime, OpenAiSettings};
 use crate::telemetry::{Event, Telemetry};
@@ -74,9 +75,14 @@ impl<R: Rate> Agents<R> {
             let agent = openai(config)?;
             by_name.insert(agent.name(), agent);
         }
+        if config.deepgram.api_key.is_some() {
+            let agent = deepgram(config)?;
+            by_name.insert(agent.name(), agent);
+        }
         let usual = match config.agent.provider {
             AgentProvider::Local => receptionist,
             AgentProvider::OpenAi => by_name.get("openai").cloned().context("OPENAI_API_KEY is not set")?,
+            AgentProvider::Deepgram => by_name.get("deepgram").cloned().context("DEEPGRAM_API_KEY is not set")?,
         };
         Ok(Self { by_name, usual })
     }
@@ -91,6 +97,18 @@ impl<R: Rate> Agents<R> {
     pub(super) fn usual(&self) -> &'static str {
         self.usual.name()
     }
+}
+
+/// The vendors' agents that the configuration chooses, for all calls or for a business, each with a business that it answers
+/// for. One without its key is none.
+pub fn vendors(config: &Config) -> anyhow::Result<Vec<(Arc<dyn VoiceAgent<Hz8k>>, Business)>> {
+    let agents = Agents::at_rate(config)?;
+    let mut vendors = BTreeMap::new();
+    for business in config.seeds() {
+        let agent = agents.of(&business);
+        vendors.entry(agent.name()).or_insert((agent, business));
+    }
+    Ok(vendors.into_iter().filter(|(name, _)| *name != "local").map(|(_, chosen)| chosen).collect())
 }
 
 /// The own greetings of the businesses for which the receptionist speaks, in the form in which their calls will ask
@@ -145,4 +163,21 @@ fn openai<R: Rate>(config: &Config) -> anyhow::Result<Arc<dyn VoiceAgent<R>>> {
         ..defaults
     };
     Ok(Arc::new(OpenAiRealtime::new(settings).context("openai")?))
+}
+
+fn deepgram<R: Rate>(config: &Config) -> anyhow::Result<Arc<dyn VoiceAgent<R>>> {
+    let own = &config.deepgram;
+    let settings = DeepgramSettings {
+        url: own.url.to_string(),
+        api_key: own.api_key.clone().context("DEEPGRAM_API_KEY is not set")?,
+        listen_model: own.listen_model.clone(),
+        think_provider: own.think_provider.clone(),
+        think_model: own.think_model.clone(),
+        voice: own.voice.clone(),
+        connect_timeout: Duration::from_millis(own.connect_timeout_ms.into()),
+        keep_alive: Duration::from_millis(own.keep_alive_ms.into()),
+        session_limit: Duration::from_secs(own.session_limit_s.into()),
+        ..DeepgramSettings::default()
+    };
+    Ok(Arc::new(DeepgramAgent::new(settings, None).context("deepgram")?))
 }

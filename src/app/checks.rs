@@ -33,7 +33,7 @@ pub(super) fn checks(
         };
         let (ok, detail) = match (is_stopping.load(Ordering::Relaxed), overload.is_on()) {
             (true, _) => (false, "the service is stopping"),
-            (false, true) => (false, "live calls are served late: new ones are refused"),
+            (false, true) => (false, "live calls are served late or soon would be: new ones are refused"),
             (false, false) => (true, "new calls are taken"),
         };
         let calls = Check { name: "calls", ok, detail: detail.to_owned() };

@@ -85,17 +85,19 @@ pub(super) fn plans<R: CallRate>(makings: Makings, agents: Agents<R>) -> MakePla
         let record = store.turn_writer(admission.call.clone()).inspect_err(|error| {
             telemetry.record(Event::StatusNotStored { error: &error.to_string() });
         });
+        let agent = agents.of(&business);
+        let transfer_to = business.profile.transfer_to.clone().filter(|_| can_transfer);
         CallPlan {
             call: admission.call.clone(),
             business: admission.business.clone(),
-            settings: config.call_settings(business.profile.transfer_to.clone().filter(|_| can_transfer)),
+            settings: config.call_settings(transfer_to, agent.turns()),
             audio: SoundSettings {
                 vad: config.vad.clone(),
                 endpoint: config.endpoint.clone(),
                 playout: config.playout.clone(),
             },
             idle_timeout: Duration::from_millis(config.media.idle_timeout_ms.into()),
-            agent: agents.of(&business),
+            agent,
             brief: brief(&admission, &business, &prompts, can_transfer),
             phrases: Arc::new(local::phrase::<R>),
             media,

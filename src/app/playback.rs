@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::Arbiter;
 
@@ -16,6 +17,11 @@ use crate::store::call_files::CallFiles;
 use crate::telemetry::Telemetry;
 
 use super::recording_places::Recordings;
+use super::recordings::fetch_backoff;
+
+/// Between two looks whether somebody wants a recording again that the store did not take: as long as a person waits for what a
+/// command does.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
 
 /// Makes a thread's view of the store of recordings.
 pub(super) type MakeStore = Arc<dyn Fn() -> Rc<dyn RecordingStore> + Send + Sync>;
@@ -53,6 +59,8 @@ pub(super) fn keep_own_recordings(
         kept,
         recordings,
         store: store.clone(),
+        retry: fetch_backoff(config),
+        look_every: LOOK_EVERY,
         instead: (config.recording.on_failure == OnRecordingFailure::Carrier).then(|| recorder.clone()),
         telemetry: telemetry.clone(),
     };

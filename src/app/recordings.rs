@@ -37,7 +37,7 @@ pub(super) fn start(
     clear(&work_dir).with_context(|| format!("recordings: {}", work_dir.display()))?;
     let set = &config.recordings;
     let seconds = |set: u32| Duration::from_secs(set.into());
-    let fetch = Backoff { first: seconds(set.first_retry_s), longest: seconds(set.longest_retry_s), tries: set.tries };
+    let fetch = fetch_backoff(config);
     let transcribe = Backoff { tries: fetch.tries.max(TRANSCRIBE_TRIES), ..fetch };
     // Whether there is a recogniser, and who sums up, is found out where they are made.
     let rules =
@@ -65,6 +65,13 @@ pub(super) fn start(
         telemetry: telemetry.clone(),
     };
     Ok(RecordingSupervisor::start(parts, beside, beside))
+}
+
+/// How often a recording is tried to be fetched or, if it was made here, to be brought into the store.
+pub(super) fn fetch_backoff(config: &Config) -> Backoff {
+    let set = &config.recordings;
+    let seconds = |set: u32| Duration::from_secs(set.into());
+    Backoff { first: seconds(set.first_retry_s), longest: seconds(set.longest_retry_s), tries: set.tries }
 }
 
 fn language(businesses: &Businesses, business: Option<&BusinessId>) -> String {

@@ -24,6 +24,7 @@ use crate::actors::recording_starter::RecordingStarter;
 use crate::actors::recording_supervisor::RecordingSupervisor;
 use crate::actors::shelf::MakeShelf;
 use crate::config::Config;
+use crate::engine::admission::Limits;
 use crate::engine::audio::Hz8k;
 use crate::engine::wire::audiosocket::UuidSeal;
 use crate::engine::wire::auth::RequestAuth;
@@ -262,7 +263,10 @@ impl Parts {
     ) -> anyhow::Result<actix_web::dev::Server> {
         let config = &self.config;
         let pbx = self.pbx.as_ref().map(TcpListener::try_clone).transpose().context("asterisk.audiosocket.listen")?;
-        let max_lateness = Duration::from_millis(config.media.max_lateness_ms.into());
+        let limits = Limits {
+            lateness: Duration::from_millis(config.media.max_lateness_ms.into()),
+            busy_percent: config.media.max_busy_percent,
+        };
         let (overload, telemetry) = (Arc::clone(&core.overload), self.telemetry.clone());
         let workers = match config.http.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -271,7 +275,7 @@ impl Parts {
         let (doors, pbx) = (Arc::new(doors), pbx.map(Arc::new));
         // Called once on each thread that carries calls.
         let server = HttpServer::new(move || {
-            lateness::watch(max_lateness, Arc::clone(&overload), &telemetry);
+            lateness::watch(limits, Arc::clone(&overload), &telemetry);
             asterisk::listen(pbx.as_deref(), &pbx_door, &telemetry);
             App::new().wrap(from_fn(crate::http::close_to_strangers)).configure(|app| doors.open(app))
         });

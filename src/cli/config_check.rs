@@ -33,30 +33,14 @@ fn check(args: &ConfigCheckArgs, sources: &ConfigSources, out: &mut Out) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::out::Page;
     use crate::config::Environment;
-    use std::io::{self, Write};
-    use std::sync::{Arc, Mutex};
-
-    /// What was written.
-    #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Page {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     fn checked(args: ConfigCheckArgs, variables: &[(&str, &str)]) -> (u8, String) {
         let environment: Environment = variables.iter().copied().collect();
         let page = Page::default();
         let code = check(&args, &ConfigSources { environment, ..ConfigSources::default() }, &mut Out::to(page.clone()));
-        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
-        (code, text)
+        (code, page.text())
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! `trunkline doctor`: whether calls can come in: the configuration, the account, and both addresses of each number that a
-//! business has, by the database or by the configuration; and from a PBX, where its socket is enabled.
+//! business has, by the database or by the configuration; from a PBX, where its socket is enabled; and whether the vendor of
+//! the voice agent, if there is one, answers.
 
+mod agents;
 mod asterisk;
 
 use std::collections::BTreeMap;
@@ -28,8 +30,9 @@ pub fn run(args: &DoctorArgs) -> ExitCode {
     let mut out = Out::stdout();
     let is_pbx_alone = asterisk::is_used(&config) && !has_twilio(&config);
     let examined = actix::System::new().block_on(async {
+        let of_agents = agents::examine(&config, &mut out).await;
         let of_pbx = if asterisk::is_used(&config) { asterisk::examine(&config, &mut out).await } else { 0 };
-        of_pbx + if is_pbx_alone { 0 } else { examine(&config, args.fix, &mut out).await }
+        of_agents + of_pbx + if is_pbx_alone { 0 } else { examine(&config, args.fix, &mut out).await }
     });
     match examined {
         0 if is_pbx_alone => {

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{Config, ConfigSources, Environment, Finding, Override};
 
 pub mod config_check;
+pub mod config_show;
 pub mod demo;
 pub mod dialplan;
 pub mod doctor;
@@ -95,7 +96,8 @@ pub enum Command {
                            trunkline storm --url http://10.0.0.7:8080 --token … --account AC… --calls 20\n      \
                                20 calls to a service that runs\n  \
                            trunkline storm --calls 0 --vendor-listen 127.0.0.1:9000\n      \
-                               be the fake voice agent, for a service whose openai.url points there\n\n\
+                               be the fake voice agent, for a service whose openai.url or deepgram.url \
+                               points there\n\n\
                            Exit code: 0 if the result is valid and every limit was kept, 1 if not, 2 if the command \
                            line makes no sense."
     )]
@@ -104,7 +106,8 @@ pub enum Command {
     #[command(
         long_about = "Looks at the configuration and at the Twilio account: whether each number that a [[business]] of the \
                       configuration answers belongs to the account, and whether its voice URL and its status callback \
-                      lead to this service. With --fix it sets both. The service need not run.",
+                      lead to this service; and, where a vendor's agent answers, whether it gives a session for the key and \
+                      the settings. With --fix it sets both addresses. The service need not run.",
         after_long_help = "Examples:\n  \
                            trunkline doctor\n      \
                                what is wrong, what follows from it, and how to mend it\n  \
@@ -178,6 +181,27 @@ pub enum ConfigCommand {
                            With --strict a warning gives 1."
     )]
     Check(ConfigCheckArgs),
+    /// Show every setting, its value, and where that came from
+    #[command(
+        long_about = "Shows every setting as `serve` would use it: its value, and whether that is the shipped default, stands in \
+                      the file, or comes from the environment. Secrets are only said to be set or not.",
+        after_long_help = "Examples:\n  \
+                           trunkline config show\n  \
+                           trunkline config show --config my.toml --changed\n      \
+                               what is not as it was shipped\n\n\
+                           Exit code: 0; 2 if the configuration can't be used."
+    )]
+    Show(ConfigShowArgs),
+    /// Explain a setting or a section: what it does, its unit, its range, its default and the reason for that
+    #[command(
+        long_about = "Explains settings by the words of the shipped defaults, and says what each is now and where that came from. \
+                      Works also where the configuration can't be used yet.",
+        after_long_help = "Examples:\n  \
+                           trunkline config explain barge_in.min_speech_ms\n  \
+                           trunkline config explain playout --config my.toml\n\n\
+                           Exit code: 0; 2 if there is no such setting."
+    )]
+    Explain(ConfigExplainArgs),
 }
 
 /// Where the configuration is.
@@ -254,6 +278,31 @@ pub struct ConfigCheckArgs {
     pub strict: bool,
 }
 
+/// Options of `config show`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ConfigShowArgs {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Only what is not the shipped default
+    #[arg(long)]
+    pub changed: bool,
+    /// One JSON object for each setting, on a line of its own
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `config explain`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ConfigExplainArgs {
+    /// Settings or sections, as in barge_in.min_speech_ms
+    #[arg(required = true, value_name = "SETTING")]
+    pub settings: Vec<String>,
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
 /// Parses the command line and does what it says.
 pub fn run() -> ExitCode {
     match Cli::parse().command {
@@ -266,6 +315,8 @@ pub fn run() -> ExitCode {
         Command::Recordings(command) => recordings::run(&command),
         Command::Dialplan(args) => dialplan::run(&args),
         Command::Config(ConfigCommand::Check(args)) => config_check::run(&args),
+        Command::Config(ConfigCommand::Show(args)) => config_show::show(&args),
+        Command::Config(ConfigCommand::Explain(args)) => config_show::explain(&args),
     }
 }
 
@@ -323,7 +374,7 @@ mod tests {
         }
         let mut found = Vec::new();
         commands(&Cli::command(), &mut found);
-        assert_eq!(found.len(), 12);
+        assert_eq!(found.len(), 14);
         for mut command in found {
             let help = command.render_long_help().to_string();
             assert!(help.contains("Examples:") && help.contains("Exit code:"), "{help}");

@@ -1,7 +1,7 @@
 //! Findings and settings of a configuration, as a person reads them.
 
 use crate::cli::out::Out;
-use crate::config::{Config, Finding, Severity};
+use crate::config::{Config, Explained, Finding, Severity};
 
 /// Every finding, with what to do about it, and a last line that sums up.
 pub fn findings(out: &mut Out, findings: &[Finding]) {
@@ -29,10 +29,14 @@ pub fn summary(findings: &[Finding]) -> String {
 
 /// Every setting with its value and where it came from.
 pub fn explain(out: &mut Out, config: &Config) {
-    let settings = config.explain();
+    settings(out, &config.explain());
+    out.line("");
+}
+
+/// These settings with their values and where they came from.
+pub fn settings(out: &mut Out, settings: &[Explained]) {
     let width = settings.iter().map(|setting| setting.path.len()).max().unwrap_or_default();
     for setting in settings {
         out.line(format_args!("{:width$} = {}   # {}", setting.path, setting.value, setting.source));
     }
-    out.line("");
 }

@@ -76,6 +76,12 @@ impl Findings<'_> {
                 "silence.agent_ready_within_ms",
                 silence.agent_ready_within_ms,
             ),
+            (
+                "deepgram.connect_timeout_ms",
+                config.deepgram.connect_timeout_ms,
+                "silence.agent_ready_within_ms",
+                silence.agent_ready_within_ms,
+            ),
         ] {
             if its >= other {
                 let problem = format!("is {other}, and {smaller} is {its}");
@@ -91,6 +97,10 @@ impl Findings<'_> {
             ("data_dir", config.data_dir.as_os_str().is_empty()),
             ("openai.model", config.openai.model.trim().is_empty()),
             ("openai.voice", config.openai.voice.trim().is_empty()),
+            ("deepgram.listen_model", config.deepgram.listen_model.trim().is_empty()),
+            ("deepgram.think_provider", config.deepgram.think_provider.trim().is_empty()),
+            ("deepgram.think_model", config.deepgram.think_model.trim().is_empty()),
+            ("deepgram.voice", config.deepgram.voice.trim().is_empty()),
         ] {
             if is_empty {
                 self.error(path, "is empty", "give a value, or leave the setting out to have its default");
@@ -153,10 +163,15 @@ impl Findings<'_> {
     fn services(&mut self) {
         let config = self.config;
         self.safe_url("openai.url", &config.openai.url, "wss", "ws");
+        self.safe_url("deepgram.url", &config.deepgram.url, "wss", "ws");
         self.safe_url("twilio.api_url", &config.twilio.api_url, "https", "http");
         if config.agent.provider == AgentProvider::OpenAi && config.openai.api_key.is_none() {
             let remedy = "set the variable OPENAI_API_KEY or OPENAI_API_KEY_FILE, or agent.provider to \"local\"";
             self.error("openai.api_key", "is not set, and agent.provider is openai", remedy);
+        }
+        if config.agent.provider == AgentProvider::Deepgram && config.deepgram.api_key.is_none() {
+            let remedy = "set the variable DEEPGRAM_API_KEY or DEEPGRAM_API_KEY_FILE, or agent.provider to \"local\"";
+            self.error("deepgram.api_key", "is not set, and agent.provider is deepgram", remedy);
         }
         for (path, token) in [
             ("twilio.auth_token", &config.twilio.auth_token),

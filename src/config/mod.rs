@@ -14,13 +14,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::engine::audio::{EndpointSettings, PlayoutSettings, VadSettings};
-use crate::engine::call::{BargeInSettings, CallSettings, LimitSettings, SilenceSettings};
+use crate::engine::call::{BargeInSettings, CallSettings, LimitSettings, SilenceSettings, TurnOwner};
 use crate::engine::ids::PhoneNumber;
 
 mod asterisk;
 mod business;
 mod check;
 mod database_url;
+mod deepgram;
+mod describe;
 mod environment;
 mod explain;
 mod finding;
@@ -41,6 +43,8 @@ pub use crate::engine::business::CalledNumber;
 pub use asterisk::{AriSettings, AsteriskSettings, AudioSocketSettings, MediaFormat};
 pub use business::Business;
 pub use database_url::{DatabaseKind, DatabaseUrl};
+pub use deepgram::DeepgramSettings;
+pub use describe::{Described, describe};
 pub use environment::Environment;
 pub use explain::Explained;
 pub use finding::{Finding, Severity, Source};
@@ -76,6 +80,8 @@ pub struct Config {
     pub agent: AgentSettings,
     /// OpenAI Realtime.
     pub openai: OpenAiSettings,
+    /// Deepgram's Voice Agent.
+    pub deepgram: DeepgramSettings,
     /// The built-in receptionist.
     pub local: LocalSettings,
     /// How speech is told from noise.
@@ -130,7 +136,8 @@ impl Config {
     /// The names of the voice agents that can be had: those that need a key only with it.
     pub fn agents(&self) -> Vec<&'static str> {
         let openai = self.openai.api_key.as_ref().map(|_| "openai");
-        std::iter::once("local").chain(openai).collect()
+        let deepgram = self.deepgram.api_key.as_ref().map(|_| "deepgram");
+        std::iter::once("local").chain(openai).chain(deepgram).collect()
     }
 
     /// Where the database is: as set, else SQLite under `data_dir`.
@@ -160,13 +167,14 @@ impl Config {
         if set.as_os_str().is_empty() { self.data_dir.join("spool") } else { set.clone() }
     }
 
-    /// What the machine of a call is built with that can be handed over to this number.
-    pub fn call_settings(&self, transfer_to: Option<PhoneNumber>) -> CallSettings {
+    /// What the machine of a call is built with that can be handed over to this number, and whose agent leaves turns to
+    /// this owner.
+    pub fn call_settings(&self, transfer_to: Option<PhoneNumber>, turns: TurnOwner) -> CallSettings {
         CallSettings {
             barge_in: self.barge_in.clone(),
             silence: self.silence.clone(),
             limits: self.limits.clone(),
-            turns: self.openai.turns,
+            turns,
             transfer_to,
         }
     }

@@ -48,10 +48,10 @@ pub(super) const SECRETS: [Secret; 10] = [
         is_set: |config| config.transcription.api_key.is_some(),
     },
     Secret {
-        path: "transcription.deepgram_api_key",
+        path: "deepgram.api_key",
         variable: "DEEPGRAM_API_KEY",
-        slot: |config| &mut config.transcription.deepgram_api_key,
-        is_set: |config| config.transcription.deepgram_api_key.is_some(),
+        slot: |config| &mut config.deepgram.api_key,
+        is_set: |config| config.deepgram.api_key.is_some(),
     },
     Secret {
         path: "summary.api_key",

@@ -115,6 +115,8 @@ pub enum AgentProvider {
     Local,
     /// OpenAI Realtime.
     OpenAi,
+    /// Deepgram's Voice Agent.
+    Deepgram,
 }
 
 /// `[openai]`: OpenAI Realtime.
@@ -248,6 +250,8 @@ pub struct MediaSettings {
     pub idle_timeout_ms: u32,
     /// Of the ticks of live calls, before new calls are refused; 0: none is.
     pub max_lateness_ms: u32,
+    /// How much of its time a thread may be at work before new calls are refused.
+    pub max_busy_percent: u32,
 }
 
 /// `[webhooks]`: what businesses are told of.

@@ -36,9 +36,6 @@ pub struct TranscriptionSettings {
     /// The key of a service with OpenAI's interface. See [`Config::transcription_key`].
     #[serde(skip)]
     pub api_key: Option<SecretString>,
-    /// Deepgram's key.
-    #[serde(skip)]
-    pub deepgram_api_key: Option<SecretString>,
 }
 
 /// Who puts recordings into words.
@@ -118,7 +115,7 @@ impl Config {
         match own.provider {
             TranscriptionProvider::None | TranscriptionProvider::Command => None,
             TranscriptionProvider::OpenAi => own.api_key.as_ref().or_else(|| self.openai_key_for(&own.address()?)),
-            TranscriptionProvider::Deepgram => own.deepgram_api_key.as_ref(),
+            TranscriptionProvider::Deepgram => self.deepgram.api_key.as_ref(),
         }
     }
 
@@ -152,7 +149,7 @@ fn transcription(config: &Config, environment: &Environment, findings: &mut Vec<
             remedy: "set the variable OPENAI_API_KEY or TRANSCRIPTION_API_KEY, or another transcription.provider",
         },
         TranscriptionProvider::Deepgram => Key {
-            path: "transcription.deepgram_api_key",
+            path: "deepgram.api_key",
             remedy: "set the variable DEEPGRAM_API_KEY, or another transcription.provider",
         },
     };

@@ -114,7 +114,7 @@ fn remedy(path: &str) -> &'static str {
         "http.public_url" => "give the address under which Twilio reaches you, as in https://calls.example.com",
         "database.url" => "give sqlite:path or postgres://user@host/name",
         "twilio.account_sid" => "copy the Account SID from Twilio's console",
-        "openai.url" => "give a wss:// address",
+        "openai.url" | "deepgram.url" => "give a wss:// address",
         _ => "config/default.toml says what it may be, its unit and its default",
     }
 }

@@ -1,27 +1,37 @@
-//! Whether new calls are taken: not while the ticks of live calls are late.
+//! Whether new calls are taken: not while the ticks of live calls are late, or are about to be.
 //!
 //! A call's sound is sent on ticks, 20 ms apart. A processor that has too much to do runs them late, every call's at
 //! once; one more call makes all others worse. So each thread that carries calls keeps an [`Admission`]: it is told how
-//! late each tick was, and closes when more than one in a hundred of the last two seconds was later than the limit (the
-//! 99th percentile is above it). A single stall is no overload: late ticks must have come in half of that time.
-//! It opens again when the 99th percentile is below half of the limit, so that it does not flap.
+//! late each tick was and how much processor time the thread has used, and closes when, in the last two seconds,
+//!
+//! * more than one tick in a hundred was later than the limit (the 99th percentile is above it). A single stall is no
+//!   overload: late ticks must have come in half of that time. Whatever keeps the thread from running is seen by it; or
+//! * the thread was at work for more than its share of the time. Lateness tells only when there is nothing left, and
+//!   refusing those who still call takes something, too: what is kept for them keeps live calls in time.
+//!
+//! It opens again when the 99th percentile is below half of the limit and the thread at work for less than nine tenths of
+//! its share, so that it does not flap; a [`Reopening`] says how many calls are taken then.
 //!
 //! ```
 //! use std::time::Duration;
-//! use trunkline::engine::admission::{Admission, WINDOW};
+//! use trunkline::engine::admission::{Admission, Limits, WINDOW};
 //!
 //! let ms = Duration::from_millis;
-//! let mut admission = Admission::new(ms(15));
+//! let mut admission = Admission::new(Limits { lateness: ms(15), busy_percent: 75 });
 //! for beat in 0..100 {
 //!     admission.ticked(ms(30));
-//!     admission.judge(ms(20) * beat);
+//!     admission.judge(ms(20) * beat, Duration::ZERO);
 //! }
 //! assert!(!admission.is_open());
-//! admission.judge(ms(2_000) + WINDOW);
+//! admission.judge(ms(2_000) + WINDOW, Duration::ZERO);
 //! assert!(admission.is_open(), "what was late is forgotten");
 //! ```
 
+mod reopening;
+
 use std::time::Duration;
+
+pub use reopening::{FIRST, Reopening};
 
 /// How long a tick counts. Two seconds: a hundred ticks of a thread that carries no call, so that one in a hundred can
 /// be told; and no longer, because calls that were refused for nothing are lost.
@@ -32,9 +42,20 @@ const SLOTS: usize = 8;
 const LATE_SLOTS: usize = SLOTS / 2;
 const SLOT: Duration = Duration::from_millis(WINDOW.as_millis() as u64 / SLOTS as u64);
 
-/// The ticks of one piece of the window.
+/// From when on calls are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The 99th percentile of lateness that is allowed. Zero: calls are always taken.
+    pub lateness: Duration,
+    /// How much of its time a thread may be at work, in percent; 100: all of it.
+    pub busy_percent: u32,
+}
+
+/// One piece of the window.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
+    /// When it began, and the processor time that was used until then.
+    since: (Duration, Duration),
     all: u32,
     /// Later than half of the limit.
     lateish: u32,
@@ -45,7 +66,7 @@ struct Slot {
 /// Whether one thread takes new calls, by the lateness of its ticks.
 #[derive(Clone, Debug)]
 pub struct Admission {
-    limit: Duration,
+    limits: Limits,
     slots: [Slot; SLOTS],
     /// The number of the piece that is counted into, since time began.
     slot: u64,
@@ -53,32 +74,49 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Takes calls as long as the 99th percentile of lateness is at most `limit`; with a limit of zero, always.
-    pub fn new(limit: Duration) -> Self {
-        Self { limit, slots: [Slot::default(); SLOTS], slot: 0, is_open: true }
+    /// Takes calls within these limits.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, slots: [Slot::default(); SLOTS], slot: 0, is_open: true }
     }
 
     /// Counts a tick that came so much later than it was due.
     pub fn ticked(&mut self, late: Duration) {
         let slot = &mut self.slots[self.slot as usize % SLOTS];
         slot.all += 1;
-        slot.lateish += u32::from(late > self.limit / 2);
-        slot.late += u32::from(late > self.limit);
+        slot.lateish += u32::from(late > self.limits.lateness / 2);
+        slot.late += u32::from(late > self.limits.lateness);
     }
 
-    /// Judges the window that ends `now`, the time since any moment before the first tick. Whether the answer to
-    /// [`is_open`](Self::is_open) has changed by it. To be called once in some milliseconds.
-    pub fn judge(&mut self, now: Duration) -> bool {
+    /// Judges the window that ends `now`, the time since any moment before the first tick, at which the thread has used
+    /// so much processor time. Whether the answer to [`is_open`](Self::is_open) has changed by it. To be called once in
+    /// some milliseconds.
+    pub fn judge(&mut self, now: Duration, used: Duration) -> bool {
         let was_open = self.is_open;
         let slot = (now.as_millis() / SLOT.as_millis()) as u64;
-        if !self.limit.is_zero() {
-            self.is_open = if was_open { !self.is_overloaded() } else { self.is_calm_at(slot) };
+        if !self.limits.lateness.is_zero() {
+            let busy = self.busy_percent(slot, now, used);
+            self.is_open = match was_open {
+                true => !self.is_late() && busy <= self.limits.busy_percent,
+                false => self.is_calm_at(slot) && busy * 10 <= self.limits.busy_percent * 9,
+            };
         }
         for passed in (self.slot + 1..=slot).rev().take(SLOTS) {
-            self.slots[passed as usize % SLOTS] = Slot::default();
+            self.slots[passed as usize % SLOTS] = Slot { since: (now, used), ..Slot::default() };
         }
         self.slot = self.slot.max(slot);
         self.is_open != was_open
+    }
+
+    /// How much of the window's time the thread was at work. None of it, until there is a whole window, so that how a
+    /// thread starts tells nothing.
+    fn busy_percent(&self, slot: u64, now: Duration, used: Duration) -> u32 {
+        let is_past = slot.saturating_sub(self.slot) >= SLOTS as u64;
+        if now < WINDOW || is_past {
+            return 0;
+        }
+        let (since, used_then) = self.slots[(slot + 1) as usize % SLOTS].since;
+        let (passed, worked) = (now.saturating_sub(since), used.saturating_sub(used_then));
+        u32::try_from(worked.as_micros() * 100 / passed.as_micros().max(1)).unwrap_or(u32::MAX)
     }
 
     /// Whether new calls are taken.
@@ -86,7 +124,7 @@ impl Admission {
         self.is_open
     }
 
-    fn is_overloaded(&self) -> bool {
+    fn is_late(&self) -> bool {
         let late: u64 = self.slots.iter().map(|slot| u64::from(slot.late)).sum();
         let late_slots = self.slots.iter().filter(|slot| slot.late > 0).count();
         late_slots >= LATE_SLOTS && late * 100 > self.all()
@@ -119,11 +157,15 @@ mod tests {
     struct Thread {
         admission: Admission,
         now: Duration,
+        /// How much of its time it is at work, and the processor time that it has used.
+        busy_percent: u32,
+        used: Duration,
     }
 
     impl Thread {
         fn new(limit: u64) -> Self {
-            Self { admission: Admission::new(ms(limit)), now: Duration::ZERO }
+            let admission = Admission::new(Limits { lateness: ms(limit), busy_percent: 75 });
+            Self { admission, now: Duration::ZERO, busy_percent: 10, used: Duration::ZERO }
         }
 
         /// The times, in milliseconds from here, at which it closed or opened.
@@ -131,8 +173,9 @@ mod tests {
             let mut changed = Vec::new();
             for tick in 0..count {
                 self.now += ms(20);
+                self.used += ms(20) * self.busy_percent / 100;
                 self.admission.ticked(ms(late(tick)));
-                if self.admission.judge(self.now) {
+                if self.admission.judge(self.now, self.used) {
                     changed.push((tick + 1) * 20);
                 }
             }
@@ -179,7 +222,33 @@ mod tests {
 
     #[test]
     fn with_a_limit_of_zero_it_never_closes() {
-        assert_eq!(Thread::new(0).ticks(|_| 10_000, 1_000), NEVER);
+        let mut thread = Thread::new(0);
+        thread.busy_percent = 100;
+        assert_eq!(thread.ticks(|_| 10_000, 1_000), NEVER);
+    }
+
+    #[test]
+    fn a_thread_that_works_for_more_than_its_share_is_closed_in_two_seconds_and_opened_below_nine_tenths() {
+        let mut thread = Thread::new(15);
+        thread.busy_percent = 75;
+        assert_eq!(thread.ticks(|_| 1, 500), NEVER, "its share is allowed");
+        thread.busy_percent = 90;
+        let closed = thread.ticks(|_| 1, 200);
+        assert!(closed.len() == 1 && closed[0] <= 2_000, "{closed:?}");
+        thread.busy_percent = 70;
+        assert_eq!(thread.ticks(|_| 1, 500), NEVER, "it stays closed");
+        thread.busy_percent = 60;
+        let opened = thread.ticks(|_| 1, 200);
+        assert!(opened.len() == 1 && opened[0] <= 2_000, "{opened:?}");
+    }
+
+    #[test]
+    fn how_a_thread_starts_closes_nothing() {
+        let mut thread = Thread::new(15);
+        thread.busy_percent = 100;
+        assert_eq!(thread.ticks(|_| 1, 50), NEVER);
+        thread.busy_percent = 10;
+        assert_eq!(thread.ticks(|_| 1, 500), NEVER);
     }
 
     proptest! {

@@ -20,7 +20,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use crate::actors::business_keeper::Businesses;
 use crate::actors::call_registry::{AskFarewell, CallRegistry, CarrierEnded, FarewellOf};
 use crate::actors::call_status::{CallStatusActor, apply_status};
-use crate::actors::capacity::{Capacity, NoSlot};
+use crate::actors::capacity::Capacity;
 use crate::actors::dialler::{Dialler, JobInUrl};
 use crate::actors::lateness::Overload;
 use crate::actors::metered;
@@ -127,13 +127,10 @@ pub async fn voice(
         refuse(&service, Refusal::Draining, STOPPING, change).await;
         return Ok(signed.twiml(Twiml::refusal(Sentence::Apology, &business.profile.language)));
     }
-    if service.overload.is_on() {
-        refuse(&service, Refusal::Overloaded, "live calls were served late already", change).await;
-        return Ok(signed.twiml(Twiml::refusal(Sentence::BusyForMinutes, &business.profile.language)));
-    }
-    if let Err(full) = reserve_slot(&service, &call, &business.id).await {
-        refuse(&service, full.refusal(), full.reason(), change).await;
-        return Ok(signed.twiml(Twiml::refusal(Sentence::AllBusy, &business.profile.language)));
+    if let Err((why, reason)) = find_room(&service, &call, &business.id).await {
+        refuse(&service, why, reason, change).await;
+        let sentence = if why == Refusal::Overloaded { Sentence::BusyForMinutes } else { Sentence::AllBusy };
+        return Ok(signed.twiml(Twiml::refusal(sentence, &business.profile.language)));
     }
     note_status(&service, change).await;
     Ok(signed.twiml(connect(&service, &signed, &call, business)))
@@ -178,12 +175,15 @@ async fn learn(service: &Webhooks, job: &JobInUrl, call: &CallSid) {
 }
 
 /// A slot for the call, kept until its media stream starts. Twilio may ask twice about the same call.
-async fn reserve_slot(service: &Webhooks, call: &VoiceWebhook, business: &BusinessId) -> Result<(), NoSlot> {
-    if !service.capacity.is_kept(&call.call_sid) {
-        let slot = service.capacity.slot(business, call.direction).await?;
-        service.capacity.keep(call.call_sid.clone(), slot);
+async fn find_room(
+    service: &Webhooks,
+    call: &VoiceWebhook,
+    business: &BusinessId,
+) -> Result<(), (Refusal, &'static str)> {
+    match service.capacity.is_kept(&call.call_sid) {
+        true => Ok(()),
+        false => service.capacity.find_room(&call.call_sid, business, call.direction, &service.overload).await,
     }
-    Ok(())
 }
 
 /// Keeps the change without holding up the call: a row that can't be written now is made by the next event.

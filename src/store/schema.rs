@@ -292,6 +292,8 @@ diesel::table! {
         fetched_at -> Nullable<BigInt>,
         read_at -> Nullable<BigInt>,
         deleted_at -> Nullable<BigInt>,
+        tries -> BigInt,
+        retry_at -> BigInt,
     }
 }
 
@@ -313,6 +315,7 @@ diesel::table! {
         created_at -> BigInt,
         settled_at -> Nullable<BigInt>,
         told_at -> Nullable<BigInt>,
+        retry_at -> BigInt,
     }
 }
 

@@ -345,9 +345,9 @@ pub enum Event<'a> {
     OwnRecording {
         /// Of which call.
         call: &'a CallSid,
-        /// `kept`, `empty` (there is no sound) or `delayed` (it is tried again).
+        /// `kept`, `empty` (there is no sound), `delayed` (it is tried again) or `unkept` (it is not: its file stays here).
         result: &'static str,
-        /// Why it is delayed.
+        /// Why it is delayed, or unkept.
         error: &'a str,
     },
     /// The carrier was asked to record a call.

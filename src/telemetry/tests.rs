@@ -77,6 +77,7 @@ fn faults<'a>(call: &'a CallSid, error: &'a str) -> Vec<Event<'a>> {
         Event::RecordingAsked { call, result: "failed", error },
         Event::PlaybackBroken { call, error },
         Event::OwnRecording { call, result: "delayed", error },
+        Event::OwnRecording { call, result: "unkept", error },
     ]
 }
 
@@ -107,7 +108,7 @@ fn what_goes_wrong_is_said_once_and_counted_each_time() {
         faults(&call, "no").into_iter().skip(1).for_each(|fault| telemetry.record(fault));
     }
     let logged = telemetry.logged();
-    assert_eq!(logged.len(), 19, "all but the refusal while draining: {logged:#?}");
+    assert_eq!(logged.len(), 20, "all but the refusal while draining: {logged:#?}");
     assert!(logged.iter().all(|line| line.starts_with("WARN") || line.starts_with("ERRO")));
     assert_eq!(metric(&telemetry.render(), "trunkline_agent_losses_total{agent=\"openai\",loss=\"dropped\"}"), 100.0);
     assert_eq!(metric(&telemetry.render(), "trunkline_calls_refused_total{reason=\"draining\"}"), 100.0);

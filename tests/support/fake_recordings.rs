@@ -73,8 +73,11 @@ pub struct Request {
 struct Book {
     answers: HashMap<String, VecDeque<Answer>>,
     requests: Vec<Request>,
-    otherwise: Option<Answer>,
+    otherwise: Option<Otherwise>,
 }
+
+/// Answers a method and an address with its query.
+type Otherwise = Box<dyn Fn(&str, &str) -> Answer + Send>;
 
 pub struct FakeRecordings {
     pub url: String,
@@ -114,7 +117,12 @@ impl FakeRecordings {
 
     /// What every other address answers.
     pub fn otherwise(&self, answer: Answer) {
-        self.book.lock().unwrap().otherwise = Some(answer);
+        self.otherwise_by(move |_, _| answer.clone());
+    }
+
+    /// … where that is not the same for all.
+    pub fn otherwise_by(&self, answer: impl Fn(&str, &str) -> Answer + Send + 'static) {
+        self.book.lock().unwrap().otherwise = Some(Box::new(answer));
     }
 
     /// What came so far.
@@ -155,7 +163,7 @@ async fn serve(mut connection: TcpStream, book: Arc<Mutex<Book>>, password: Stri
         let mut book = book.lock().unwrap();
         let has_password = given.is_some();
         book.requests.push(Request { method: method.clone(), path: path.clone(), has_password });
-        let otherwise = book.otherwise.clone();
+        let otherwise = book.otherwise.as_ref().map(|answer| answer(&method, &path));
         match book.answers.get_mut(&format!("{method} {path}")) {
             Some(answers) if answers.len() > 1 => answers.pop_front().unwrap(),
             Some(answers) => answers.front().expect("an answer is written down").clone(),

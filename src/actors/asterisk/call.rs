@@ -268,7 +268,7 @@ impl AriCall {
         if self.parts.is_stopping.load(Ordering::Relaxed) {
             return Err(NoCall::Refused(Refusal::Draining, "the service is stopping"));
         }
-        let room = self.parts.capacity.find_room(&self.call, business, &self.parts.overload);
+        let room = self.parts.capacity.find_room(&self.call, business, CallDirection::Inbound, &self.parts.overload);
         room.await.map_err(|(refusal, reason)| NoCall::Refused(refusal, reason))
     }
 

@@ -9,9 +9,9 @@ use crate::store::Leased;
 
 use super::{BusinessLimits, CapacityFigures, NoSlot, Slot};
 
-/// How long a call is remembered that needs no slot kept any more; longer than the carrier may take to say that it has placed
-/// a call.
-const REMEMBER: Duration = Duration::from_secs(300);
+/// How long a call is remembered that needs no slot kept any more; longer than a carrier may take to say that it has placed
+/// a call, which no setting allows more than a minute for.
+const REMEMBER: Duration = Duration::from_secs(90);
 
 /// What this node holds of one scope.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,10 +45,12 @@ pub(super) struct Book {
 }
 
 /// The calls whose media stream has started here or that are over: whoever brings a slot for one of them comes too late.
+///
+/// By their [number](CallSid::number), since these are all calls of a minute and a half.
 #[derive(Default)]
 struct Settled {
-    calls: HashSet<CallSid>,
-    order: VecDeque<(Instant, CallSid)>,
+    calls: HashSet<u128>,
+    order: VecDeque<(Instant, u128)>,
 }
 
 impl Settled {
@@ -56,9 +58,13 @@ impl Settled {
         while let Some((_, old)) = self.order.pop_front_if(|(at, _)| now.saturating_duration_since(*at) > REMEMBER) {
             self.calls.remove(&old);
         }
-        if self.calls.insert(call.clone()) {
-            self.order.push_back((now, call.clone()));
+        if self.calls.insert(call.number()) {
+            self.order.push_back((now, call.number()));
         }
+    }
+
+    fn contains(&self, call: &CallSid) -> bool {
+        self.calls.contains(&call.number())
     }
 }
 
@@ -140,7 +146,7 @@ impl Book {
     }
 
     pub(super) fn keep(&mut self, call: CallSid, slot: Slot, now: Instant) -> Option<Slot> {
-        if self.kept.contains_key(&call) || self.settled.calls.contains(&call) {
+        if self.kept.contains_key(&call) || self.settled.contains(&call) {
             return Some(slot);
         }
         self.kept.insert(call, Kept { slot, since: now });

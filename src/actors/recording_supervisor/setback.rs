@@ -32,9 +32,8 @@ pub(super) fn of_keep(error: &KeepError) -> Setback {
     let reason = error.to_string();
     match error {
         KeepError::Disk(_) => disk(reason),
-        KeepError::TooLarge { .. } => setback(reason, false, None),
         // Wrong keys are mended by people, and what is in the store is not lost meanwhile.
-        KeepError::Refused(_) | KeepError::Absent | KeepError::Away(_) => setback(reason, true, None),
+        KeepError::Refused { .. } | KeepError::Absent | KeepError::Away(_) => setback(reason, true, None),
     }
 }
 

@@ -155,7 +155,7 @@ impl Doing {
     }
 
     fn not_kept(&self, step: Step, error: &KeepError) -> Setback {
-        if matches!(error, KeepError::Refused(_)) {
+        if matches!(error, KeepError::Refused { .. }) {
             self.refused(step, &error.to_string());
         }
         setback::of_keep(error)

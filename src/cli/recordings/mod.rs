@@ -43,7 +43,8 @@ pub enum RecordingsCommand {
     /// Have recordings fetched that were given up
     #[command(
         long_about = "Makes recordings due again that were given up: those of the calls that are named, or with --failed all of \
-                      them. A node that runs fetches them, at once, with as many tries as at first.",
+                      them. A node that runs fetches them, at once, with as many tries as at first. One that was made here and \
+                      that the store did not take (unkept) is brought there by the node that has its file.",
         after_long_help = "Examples:\n  \
                            trunkline recordings retry CA0123456789abcdef0123456789abcdef\n  \
                            trunkline recordings retry --failed\n      \
@@ -91,7 +92,7 @@ pub struct ListArgs {
     config: ConfigArgs,
     #[command(flatten)]
     which: Which,
-    /// Those that are started, announced, fetched, failed, absent or expired
+    /// Those that are started, announced, fetched, failed, unkept, absent or expired
     #[arg(long)]
     state: Option<RecordingState>,
     /// At most so many

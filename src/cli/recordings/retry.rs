@@ -8,6 +8,9 @@ use crate::engine::recording::{RecordingId, RecordingState};
 use crate::store::Store;
 use crate::store::recordings::{Heard, Recording};
 
+/// Those that are tried no more: at the carrier, and on the node that made them.
+const GIVEN_UP: [RecordingState; 2] = [RecordingState::Failed, RecordingState::Unkept];
+
 pub(super) fn retry(args: &RetryArgs, store: &Store, out: &mut Out) -> anyhow::Result<bool> {
     if !args.failed {
         let mut is_well = true;
@@ -16,20 +19,26 @@ pub(super) fn retry(args: &RetryArgs, store: &Store, out: &mut Out) -> anyhow::R
         }
         return Ok(is_well);
     }
-    let wanted = args.which.in_state(Some(RecordingState::Failed));
-    let bar = progress::of_recordings(store.count_recordings(&wanted)?);
+    let wanted = GIVEN_UP.map(|state| args.which.in_state(Some(state)));
+    let mut total = 0;
+    for wanted in &wanted {
+        total += store.count_recordings(wanted)?;
+    }
+    let bar = progress::of_recordings(total);
     let (mut again, mut not_again) = (0u64, 0u64);
-    let mut behind: Option<RecordingId> = None;
-    loop {
-        let page = store.recordings_behind(&wanted, behind.as_ref(), PAGE)?;
-        let Some(last) = page.last() else { break };
-        behind = Some(last.id.clone());
-        for recording in &page {
-            match is_due_again(store, recording)? {
-                true => again += 1,
-                false => not_again += 1,
+    for wanted in &wanted {
+        let mut behind: Option<RecordingId> = None;
+        loop {
+            let page = store.recordings_behind(wanted, behind.as_ref(), PAGE)?;
+            let Some(last) = page.last() else { break };
+            behind = Some(last.id.clone());
+            for recording in &page {
+                match is_due_again(store, recording)? {
+                    true => again += 1,
+                    false => not_again += 1,
+                }
+                bar.inc(1);
             }
-            bar.inc(1);
         }
     }
     bar.finish_and_clear();
@@ -40,11 +49,11 @@ pub(super) fn retry(args: &RetryArgs, store: &Store, out: &mut Out) -> anyhow::R
     Ok(true)
 }
 
-/// One that was made here can't be fetched from anywhere.
+/// One that was made here and holds nothing can't be had from anywhere.
 fn is_due_again(store: &Store, recording: &Recording) -> anyhow::Result<bool> {
-    match recording.id {
-        RecordingId::Own(_) => Ok(false),
-        RecordingId::Carrier(_) => Ok(store.want_recordings(&recording.call, clock::wall_micros())? == Heard::New),
+    match (&recording.id, recording.state) {
+        (RecordingId::Own(_), RecordingState::Failed) => Ok(false),
+        _ => Ok(store.want_recordings(&recording.call, clock::wall_micros())? == Heard::New),
     }
 }
 

@@ -90,6 +90,10 @@ fn agent(config: &Config) -> String {
             "agent      the built-in receptionist (agent.provider = \"openai\" for OpenAI Realtime)".to_owned()
         }
         AgentProvider::OpenAi => format!("agent      OpenAI Realtime, {}", config.openai.model),
+        AgentProvider::Deepgram => format!(
+            "agent      Deepgram's Voice Agent, {}, {}, {}",
+            config.deepgram.listen_model, config.deepgram.think_model, config.deepgram.voice
+        ),
     }
 }
 

@@ -81,7 +81,10 @@ pub struct StormArgs {
     /// Where the fake vendor listens [default with --spawn: a free port; else there is none]
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Vendor")]
     pub vendor_listen: Option<SocketAddr>,
-    /// How audio travels between service and vendor
+    /// Whose voice agent the fake vendor is
+    #[arg(long, value_enum, default_value_t = Agent::OpenAi, help_heading = "Vendor")]
+    pub agent: Agent,
+    /// How audio travels between service and OpenAI; Deepgram has it as the call has it
     #[arg(long, value_enum, default_value_t = Audio::Pcmu, help_heading = "Vendor")]
     pub audio: Audio,
     /// How audio comes: milliseconds in a delta, and how many times faster than real time
@@ -121,6 +124,16 @@ pub enum Protocol {
     Twilio,
     /// Asterisk's AudioSocket, at 8 kHz, as a plain dialplan opens it.
     Audiosocket,
+}
+
+/// Whose voice agent is stormed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Agent {
+    /// OpenAI Realtime.
+    #[value(name = "openai")]
+    OpenAi,
+    /// Deepgram's Voice Agent.
+    Deepgram,
 }
 
 /// What is to be done to a server.
@@ -168,7 +181,10 @@ impl StormArgs {
             call_length: self.call_length.map(|length| seconds("call-length", length)).transpose()?,
             total: self.total,
             starts_per_second: self.starts_per_second,
-            audio: self.audio,
+            audio: match self.agent {
+                Agent::OpenAi => self.audio,
+                Agent::Deepgram => Audio::Pcm8,
+            },
             vendor: self.vendor()?,
             slo: self.slo.parse().context("--slo")?,
         })

@@ -129,7 +129,10 @@ async fn carry(socket: TcpStream, vendor: &str, audio: Audio) -> Result<(), Erro
     let (vendor, _) = connect_async_with_config(vendor, Some(config), true).await?;
     let format = match audio {
         Audio::Pcmu => Format::Same,
-        Audio::Pcm24 => Format::Linear { up: Box::new(Resampler::new()), down: Box::new(Resampler::new()) },
+        // Of Deepgram nothing is passed through.
+        Audio::Pcm24 | Audio::Pcm8 => {
+            Format::Linear { up: Box::new(Resampler::new()), down: Box::new(Resampler::new()) }
+        }
     };
     let mut call = Call { carrier, vendor, stream_sid: String::new(), format };
     call.vendor.send(Message::text(session_update(audio))).await?;
@@ -222,7 +225,7 @@ fn to_mulaw(down: &mut Resampler<Hz24k, Hz8k>, base64: &str) -> String {
 fn session_update(audio: Audio) -> String {
     let format = match audio {
         Audio::Pcmu => json!({ "type": "audio/pcmu" }),
-        Audio::Pcm24 => json!({ "type": "audio/pcm", "rate": 24_000 }),
+        Audio::Pcm24 | Audio::Pcm8 => json!({ "type": "audio/pcm", "rate": 24_000 }),
     };
     let turns = json!({ "type": "server_vad", "create_response": true, "interrupt_response": true,
         "silence_duration_ms": 600 });

@@ -1,4 +1,4 @@
-//! RFC 6455, as much of it as a load generator needs: whole text frames, both sides, without a copy where
+//! RFC 6455, as much of it as a load generator needs: whole frames, both sides, without a copy where
 //! that is possible.
 //!
 //! A client must mask what it sends; our key is 0, which is as legal as any, costs us nothing and the server as
@@ -8,6 +8,8 @@ use thiserror::Error;
 
 /// A text message.
 pub const TEXT: u8 = 1;
+/// Bytes.
+pub const BINARY: u8 = 2;
 /// The end of the connection.
 pub const CLOSE: u8 = 8;
 /// Are you there?

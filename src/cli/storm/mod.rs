@@ -50,12 +50,13 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use anyhow::{Context, ensure};
+use clap::ValueEnum as _;
 use tokio::task::LocalSet;
 
 use crate::cli::UNUSABLE;
 use crate::cli::demo::twilio::fresh_sid;
 use crate::cli::out::Out;
-use args::{Plan, Protocol, StormArgs};
+use args::{Agent, Plan, Protocol, StormArgs};
 use process::Process;
 use progress::Progress;
 use report::{Report, Run, Stage};
@@ -86,6 +87,7 @@ pub fn run(args: &StormArgs) -> ExitCode {
 }
 
 fn start(args: &StormArgs, plan: &Plan, cores: (usize, usize)) -> anyhow::Result<ExitCode> {
+    ensure!(!args.floor || args.agent == Agent::OpenAi, "--floor: the pass-through knows --agent openai only");
     if let Some(listen) = args.listen {
         let vendor = args.vendor_url.as_deref().context("--listen needs --vendor-url")?;
         return floor::run(listen, vendor, plan.audio);
@@ -148,7 +150,11 @@ async fn all(args: &StormArgs, plan: &Plan, pinned: Option<(usize, usize)>) -> a
     let mut vendor_url = String::new();
     if let Some(vendor) = &vendor {
         let address = vendor.listen(args.vendor_listen.unwrap_or(ANY_PORT)).await.context("--vendor-listen")?;
-        vendor_url = format!("ws://{address}/v1/realtime");
+        let path = match args.agent {
+            Agent::OpenAi => "/v1/realtime",
+            Agent::Deepgram => vendor::deepgram::PATH,
+        };
+        vendor_url = format!("ws://{address}{path}");
         progress.say(&format!("the vendor listens on {vendor_url}"));
     }
     if let (Some(vendor), [0]) = (&vendor, &plan.stages[..]) {
@@ -228,11 +234,14 @@ fn engine(
 ) -> (Vec<String>, Vec<(String, String)>) {
     let words = ["serve", "--listen", "127.0.0.1:0"].map(str::to_owned);
     let data_dir = folder.path().join("data");
-    let nobody = vendor_url.replace("ws://", "http://").replace("/v1/realtime", "");
+    let (vendor, _path) = vendor_url.trim_start_matches("ws://").split_once('/').unwrap_or_default();
+    let nobody = format!("http://{vendor}");
+    let agent = args.agent.to_possible_value().map_or_else(String::new, |agent| agent.get_name().to_owned());
+    let url = format!("{agent}.url");
     let mut settings = vec![
         ("TWILIO_AUTH_TOKEN".to_owned(), target.token.clone()),
         ("TWILIO_ACCOUNT_SID".to_owned(), target.account.clone()),
-        ("OPENAI_API_KEY".to_owned(), "storm".to_owned()),
+        (format!("{}_API_KEY", agent.to_uppercase()), "storm".to_owned()),
         // An empty one counts as none: nothing of ours may reach a database that is somebody's.
         ("DATABASE_URL".to_owned(), String::new()),
         ("TRUNKLINE_CONFIG".to_owned(), String::new()),
@@ -241,8 +250,8 @@ fn engine(
         (if args.record { "own" } else { "off" }, (args.protocol == Protocol::Audiosocket).to_string());
     let own = [
         ("data_dir", data_dir.to_string_lossy().into_owned()),
-        ("agent.provider", "openai".to_owned()),
-        ("openai.url", vendor_url.to_owned()),
+        ("agent.provider", agent),
+        (&url, vendor_url.to_owned()),
         ("openai.audio", args.audio.as_str().to_owned()),
         ("twilio.api_url", nobody),
         ("http.workers", "1".to_owned()),

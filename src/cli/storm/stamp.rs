@@ -34,6 +34,9 @@ pub enum Audio {
     Pcmu,
     /// `audio/pcm`: 16-bit linear, 24 kHz.
     Pcm24,
+    /// `linear16` at the telephone's own rate, as Deepgram has it.
+    #[value(skip)]
+    Pcm8,
 }
 
 /// What a block says.
@@ -51,13 +54,14 @@ impl Audio {
         match self {
             Self::Pcmu => BLOCK,
             Self::Pcm24 => BLOCK * 6,
+            Self::Pcm8 => BLOCK * 2,
         }
     }
 
     /// How much later a resampler may bring it, in samples of the telephone: half of its reach.
     const fn shift(self) -> usize {
         match self {
-            Self::Pcmu => 0,
+            Self::Pcmu | Self::Pcm8 => 0,
             Self::Pcm24 => 16,
         }
     }
@@ -67,6 +71,7 @@ impl Audio {
         match self {
             Self::Pcmu => "pcmu",
             Self::Pcm24 => "pcm24",
+            Self::Pcm8 => "pcm8",
         }
     }
 }
@@ -94,13 +99,14 @@ impl Stamp {
             match audio {
                 Audio::Pcmu => bytes.extend([ulaw::encode(level); STEP]),
                 Audio::Pcm24 => (0..STEP * 3).for_each(|_| bytes.extend(level.to_le_bytes())),
+                Audio::Pcm8 => (0..STEP).for_each(|_| bytes.extend(level.to_le_bytes())),
             }
         }
     }
 
     /// Reads a block of µ-law that was `audio` on its way; `None` for any other sound.
     ///
-    /// What travelled as µ-law must be what was sent, byte for byte.
+    /// What travelled at the telephone's rate must be what was sent, byte for byte.
     pub fn read(mulaw: &[u8], audio: Audio) -> Option<Self> {
         let mut symbols = [0; STEPS];
         for (step, symbol) in symbols.iter_mut().enumerate() {
@@ -195,6 +201,11 @@ mod tests {
     fn each_block_is_read_as_it_was_written() {
         let bytes = sound(Audio::Pcmu);
         assert_reads(&bytes, Audio::Pcmu);
+        let linear = sound(Audio::Pcm8);
+        let samples: Vec<i16> = linear.chunks(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
+        let mut mulaw = vec![0; samples.len()];
+        g711::encode_ulaw(&samples, &mut mulaw);
+        assert_reads(&mulaw, Audio::Pcm8);
     }
 
     #[test]

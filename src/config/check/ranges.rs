@@ -10,6 +10,7 @@ pub(in crate::config) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64,
         console,
         database,
         openai,
+        deepgram,
         vad,
         endpoint,
         playout,
@@ -50,6 +51,9 @@ pub(in crate::config) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64,
     range("openai.vad_silence_ms", openai.vad_silence_ms.into(), 100, 5_000);
     range("openai.connect_timeout_ms", openai.connect_timeout_ms.into(), 100, 30_000);
     range("openai.renew_before_ms", openai.renew_before_ms.into(), 1_000, 600_000);
+    range("deepgram.connect_timeout_ms", deepgram.connect_timeout_ms.into(), 100, 30_000);
+    range("deepgram.keep_alive_ms", deepgram.keep_alive_ms.into(), 1_000, 9_000);
+    range("deepgram.session_limit_s", deepgram.session_limit_s.into(), 60, 7_140);
     range("vad.aggressiveness", vad.aggressiveness.into(), 0, 3);
     range("vad.energy_threshold", vad.energy_threshold.into(), 1, 32_767);
     range("vad.confidence_threshold", vad.confidence_threshold.into(), 0, 1);
@@ -95,6 +99,7 @@ pub(in crate::config) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64,
     range("media.max_message_bytes", media.max_message_bytes as f64, 4_096, 65_536);
     range("media.idle_timeout_ms", media.idle_timeout_ms.into(), 1_000, 600_000);
     range("media.max_lateness_ms", media.max_lateness_ms.into(), 0, 1_000);
+    range("media.max_busy_percent", media.max_busy_percent.into(), 10, 100);
     let audiosocket = &asterisk.audiosocket;
     range("asterisk.audiosocket.handshake_ms", audiosocket.handshake_ms.into(), 100, 30_000);
     range("asterisk.audiosocket.bind_s", audiosocket.bind_s.into(), 5, 3_600);

@@ -71,7 +71,7 @@ fn a_secret_may_be_in_a_file_but_not_in_both_places() {
             "OPENAI_API_KEY" => config.openai.api_key,
             "TWILIO_AUTH_TOKEN" => config.twilio.auth_token,
             "TRANSCRIPTION_API_KEY" => config.transcription.api_key,
-            "DEEPGRAM_API_KEY" => config.transcription.deepgram_api_key,
+            "DEEPGRAM_API_KEY" => config.deepgram.api_key,
             "SUMMARY_API_KEY" => config.summary.api_key,
             _ => config.twilio.auth_token_previous,
         };

@@ -16,7 +16,7 @@ fn the_defaults_of_the_engine_are_the_shipped_ones() {
     assert_eq!(config.vad, VadSettings::default());
     assert_eq!(config.endpoint, EndpointSettings::default());
     assert_eq!(config.playout, PlayoutSettings::default());
-    assert_eq!(config.call_settings(None), CallSettings::default());
+    assert_eq!(config.call_settings(None, config.openai.turns), CallSettings::default());
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub struct Profile {
     pub language: String,
     /// The voice, in the vendor's words; `None` means the provider's setting.
     pub voice: Option<String>,
-    /// The voice agent, by its name: `local`, `openai`; `None` means the service's setting.
+    /// The voice agent, by its name: `local`, `openai`, `deepgram`; `None` means the service's setting.
     pub agent: Option<String>,
     /// What the agent is told to be and to know.
     pub prompts: PromptTexts,

@@ -9,6 +9,9 @@
 //! | first `cooldown_ms` after an interruption | when it ends, if the caller still speaks | the same, and not before `min_speech_ms` |
 //! | otherwise | at once | after `min_speech_ms` |
 //!
+//! Our own detector waits longer for the end of speech than most vendors': what it still hears when the vendor has heard the
+//! end, and answers, interrupts nothing.
+//!
 //! A vendor's detector has already judged speech by a model of its own; ours is quick and may hear line
 //! echo or a cough, so it has to hear speech for a while.
 

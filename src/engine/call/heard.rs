@@ -23,6 +23,9 @@ pub(super) enum Origin {
     Engine,
 }
 
+/// How long a letter of quick speech lasts: 200 words of five letters and a space a minute.
+const LETTER: Duration = Duration::from_millis(50);
+
 /// One response and what became of its audio.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
@@ -30,6 +33,8 @@ pub(super) struct Entry {
     pub origin: Origin,
     /// Whether the agent may still send audio of it.
     pub is_generating: bool,
+    /// Whether all of its audio came: its text and its audio end together.
+    pub is_whole: bool,
     /// Whether it was interrupted: nothing of it is played or counted as heard any more.
     pub is_cleared: bool,
     pub text: String,
@@ -48,13 +53,18 @@ impl Entry {
 
     /// The words whose audio was heard: the share of the text that the heard share of the audio carries,
     /// cut back to whole words. Speech runs at a nearly even number of letters per second, so this is right
-    /// to about a word; vendors send words without times.
+    /// to about a word; vendors send words without times. Some send all words first: as long as more audio may
+    /// come, the words are taken to last as long as quick speech, [`LETTER`] each letter, would take.
     pub fn heard_text(&self) -> &str {
-        if self.heard >= self.received {
+        let letters = self.text.chars().count();
+        let length = match self.is_whole {
+            true => self.received,
+            false => self.received.max(LETTER * u32::try_from(letters).unwrap_or(u32::MAX)),
+        };
+        if self.heard >= length {
             return if self.heard.is_zero() { "" } else { &self.text };
         }
-        let letters = self.text.chars().count() as u128;
-        let share = (letters * self.heard.as_micros() / self.received.as_micros().max(1)) as usize;
+        let share = (letters as u128 * self.heard.as_micros() / length.as_micros().max(1)) as usize;
         let cut = self.text.char_indices().nth(share).map_or(self.text.len(), |(at, _)| at);
         match self.text[cut..].chars().next() {
             None => &self.text,
@@ -77,6 +87,7 @@ impl Ledger {
             id,
             origin,
             is_generating: true,
+            is_whole: false,
             is_cleared: false,
             text: String::new(),
             received: Duration::ZERO,
@@ -146,6 +157,7 @@ mod tests {
         let entry = ledger.get_mut(R1).unwrap();
         entry.text = text.into();
         entry.received = Duration::from_millis(received_ms);
+        entry.is_whole = true;
         ledger
     }
 
@@ -163,6 +175,18 @@ mod tests {
             ledger.heard(CallTime::START, mark(heard_ms));
             assert_eq!(ledger.get(R1).unwrap().heard_text(), words, "{heard_ms} ms");
         }
+    }
+
+    #[test]
+    fn words_that_are_ahead_of_their_sound_are_not_heard_before_it() {
+        let mut ledger = ledger("We are open until six every day but Sunday.", 400);
+        ledger.get_mut(R1).unwrap().is_whole = false;
+        ledger.sent(mark(350));
+        ledger.heard(CallTime::START, mark(350));
+        assert_eq!(ledger.get(R1).unwrap().heard_text(), "We are", "of two seconds");
+        ledger.sent(mark(400));
+        ledger.heard(CallTime::START, mark(400));
+        assert_eq!(ledger.get(R1).unwrap().heard_text(), "We are", "and all that came is not all there is");
     }
 
     #[test]

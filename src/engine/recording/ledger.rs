@@ -11,31 +11,33 @@
 //!
 //! | what is there, in this order | step |
 //! |---|---|
+//! | words without a summary, where summaries are made | [`Step::Summarise`] |
 //! | a recording that is complete at the carrier, or must be by now, the first heard of first | [`Step::Fetch`] |
 //! | a recording in the store that nobody has read, while words are wanted and the call is over | [`Step::Transcribe`] |
 //! | no words, and a recording that may still come, or a call that goes on | [`Step::Wait`] |
 //! | no words, and nothing left that could give any | [`Step::Settle`], from the turns |
-//! | words without a summary, where summaries are made | [`Step::Summarise`] |
 //! | words, and a recording that was begun and may still come | [`Step::Wait`] |
 //! | everything | [`Step::Done`] |
 //!
-//! A step that fails is tried again after a pause that doubles ([`Backoff`]), and given up after so many tries. Whoever dies while
-//! he tries gives no answer; that is counted apart, and a step that nobody survives is given up, too. Times are microseconds since
-//! 1970-01-01 UTC.
+//! A step that fails is tried again after a pause that doubles ([`Backoff`]), and given up after so many tries. What is tried again
+//! later holds up nothing that can be done before: each recording, and the words, count their tries for themselves ([`Retry`]), and
+//! the first step is taken whose time has come. Whoever dies while he tries gives no answer; that is counted apart, and a step that
+//! nobody survives is given up, too. Times are microseconds since 1970-01-01 UTC.
+
+mod plan;
 
 use std::time::Duration;
 
 use super::{RecordingId, RecordingState, Step};
 use crate::engine::status::CallStatus;
 use crate::engine::transcript::TranscriptSource;
+use plan::Planned;
 
 /// How long a recording of which nobody has told is waited for after the call's end. 30 s: the carrier tells within seconds.
 pub const GRACE: Duration = Duration::from_secs(30);
 /// How long a call's own record is waited for after the carrier said that the call is over. 60 s: it is written within seconds,
 /// but a node that died writes it when it is back.
 pub const RECORD_WITHIN: Duration = Duration::from_secs(60);
-/// When a call that goes on is looked at again, should nobody tell of its end.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// How many may die at one step before it is given up. 10: a job that kills its process is known by then, and that one and the same job
 /// meets so many crashes that it has no part in is next to impossible.
 pub const MOST_TAKEOVERS: u32 = 10;
@@ -57,6 +59,15 @@ impl Backoff {
         let doubled = 2u32.saturating_pow(tries.saturating_sub(1));
         self.first.saturating_mul(doubled).min(self.longest)
     }
+}
+
+/// How often something was tried, and when it is to be tried again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retry {
+    /// How often it failed.
+    pub tries: u32,
+    /// Not before this; 0: at once.
+    pub at: i64,
 }
 
 /// What is done here at all.
@@ -83,6 +94,8 @@ pub struct Known {
     pub state: RecordingState,
     /// Whether words were made of it, or given up.
     pub is_read: bool,
+    /// How often it was tried to fetch it or, once it is here, to read it.
+    pub retry: Retry,
 }
 
 /// Whether a call's words are settled.
@@ -163,9 +176,9 @@ pub struct Ledger {
     pub step: Step,
     /// With which recording.
     pub recording: Option<RecordingId>,
-    /// How often this step was tried.
-    pub tries: u32,
-    /// How often whoever tried it gave no answer.
+    /// How often it was tried to settle the words or, once they are, to sum them up.
+    pub retry: Retry,
+    /// How often whoever tried this step gave no answer.
     pub takeovers: u32,
     /// When it is to be done.
     pub next_at: i64,
@@ -190,7 +203,7 @@ impl Ledger {
             recordings: Vec::new(),
             step: Step::Wait,
             recording: None,
-            tries: 0,
+            retry: Retry { tries: 0, at: 0 },
             takeovers: 0,
             next_at: now,
             opened_at: now,
@@ -210,26 +223,38 @@ impl Ledger {
             News::Fetch => self.revive(),
             News::Transcribe => self.ask_for_words(),
         };
-        let is_wanted = matches!(news, News::Fetch | News::Transcribe);
-        let is_idle = matches!(self.step, Step::Wait | Step::Done);
-        if !is_held && ((is_new && is_idle) || (is_wanted && self.step != Step::Done)) {
+        if is_held {
+            return is_new;
+        }
+        // Not one that somebody may be at, whose lease has just run out: his answer may still come.
+        let is_idle = matches!(self.step, Step::Wait | Step::Done) || self.next_at > now;
+        if is_new && is_idle {
+            (self.step, self.recording, self.next_at) = (Step::Wait, None, now);
+        }
+        if matches!(news, News::Fetch | News::Transcribe) && self.step != Step::Done {
+            self.recordings.iter_mut().for_each(|known| known.retry.at = known.retry.at.min(now));
+            self.retry.at = self.retry.at.min(now);
             self.next_at = now;
-            if self.step == Step::Done {
-                self.step = Step::Wait;
-            }
         }
         is_new
     }
 
     fn hear_of_recording(&mut self, id: &RecordingId, state: RecordingState) -> bool {
-        use RecordingState::{Absent, Announced, Failed, Started};
+        use RecordingState::{Absent, Announced, Failed, Fetched, Started, Unkept};
         let Some(known) = self.recordings.iter_mut().find(|known| known.id == *id) else {
-            self.recordings.push(Known { id: id.clone(), state, is_read: false });
+            self.recordings.push(Known { id: id.clone(), state, is_read: false, retry: Retry::default() });
             return true;
         };
-        let is_later = matches!((known.state, state), (Started, Announced | Failed | Absent) | (Absent, Announced));
+        let is_later = match id {
+            RecordingId::Carrier(_) => {
+                matches!((known.state, state), (Started, Announced | Failed | Absent) | (Absent, Announced))
+            }
+            RecordingId::Own(_) => {
+                matches!((known.state, state), (Started, Fetched | Failed | Unkept) | (Unkept, Fetched))
+            }
+        };
         if is_later {
-            known.state = state;
+            (known.state, known.retry) = (state, Retry::default());
         }
         is_later
     }
@@ -238,24 +263,35 @@ impl Ledger {
     pub fn is_fetchable(&self) -> bool {
         self.recordings.iter().any(|known| match (&known.id, known.state) {
             (_, RecordingState::Absent | RecordingState::Expired) => false,
-            (RecordingId::Own(_), state) => state == RecordingState::Fetched,
+            (RecordingId::Own(_), state) => state != RecordingState::Failed,
             (RecordingId::Carrier(_), _) => true,
         })
     }
 
-    /// What was given up is wanted again. One that was made here can be fetched from nowhere.
+    /// What was given up is wanted again. One that was made here and holds nothing can be had from nowhere; one that the store did not
+    /// take is brought there by the node that has it.
     fn revive(&mut self) -> bool {
-        let is_lost =
-            |known: &&mut Known| known.state == RecordingState::Failed && matches!(known.id, RecordingId::Carrier(_));
-        let failed = self.recordings.iter_mut().filter(is_lost);
-        failed.map(|known| known.state = RecordingState::Announced).count() > 0
+        let mut is_any = false;
+        for known in &mut self.recordings {
+            let again = match (&known.id, known.state) {
+                (RecordingId::Carrier(_), RecordingState::Failed) => RecordingState::Announced,
+                (RecordingId::Own(_), RecordingState::Unkept) => RecordingState::Started,
+                _ => continue,
+            };
+            (known.state, known.retry, is_any) = (again, Retry::default(), true);
+        }
+        is_any
     }
 
     fn ask_for_words(&mut self) -> bool {
         if self.words == Words::Settled || self.is_asked {
             return false;
         }
-        self.recordings.iter_mut().for_each(|known| known.is_read = false);
+        for known in &mut self.recordings {
+            if std::mem::take(&mut known.is_read) {
+                known.retry = Retry::default();
+            }
+        }
         self.is_asked = true;
         true
     }
@@ -280,7 +316,7 @@ impl Ledger {
             Answer::Done => {
                 match self.step {
                     Step::Fetch => self.mark(RecordingState::Fetched),
-                    Step::Summarise => self.is_summed_up = true,
+                    Step::Summarise => (self.is_summed_up, self.retry) = (true, Retry::default()),
                     Step::Wait | Step::Transcribe | Step::Settle | Step::Done => {}
                 }
                 self.reason = None;
@@ -288,7 +324,7 @@ impl Ledger {
             Answer::Read(words) => {
                 self.mark_read();
                 if self.step == Step::Settle || words == Words::Settled {
-                    (self.words, self.is_asked) = (words, false);
+                    (self.words, self.is_asked, self.retry) = (words, false, Retry::default());
                 }
                 self.reason = None;
             }
@@ -300,15 +336,33 @@ impl Ledger {
 
     fn failed(&mut self, now: i64, setback: Setback, rules: &Rules) {
         let backoff = if self.step == Step::Fetch { rules.fetch } else { rules.transcribe };
-        self.tries = self.tries.saturating_add(u32::from(setback.counts));
+        let mut retry = self.retry_of_step().copied().unwrap_or_default();
+        retry.tries = retry.tries.saturating_add(u32::from(setback.counts));
         // An answer is an answer: whoever gave it survived the job.
         self.takeovers = 0;
-        if !setback.may_pass || self.tries >= backoff.tries {
+        if !setback.may_pass || retry.tries >= backoff.tries {
             return self.give_up(setback.reason);
         }
-        let pause = if setback.counts { backoff.pause(self.tries) } else { Duration::ZERO };
-        self.next_at = later(now, pause.max(setback.not_before.unwrap_or_default()));
+        let pause = if setback.counts { backoff.pause(retry.tries) } else { Duration::ZERO };
+        retry.at = later(now, pause.max(setback.not_before.unwrap_or_default()));
+        if let Some(of_step) = self.retry_of_step() {
+            *of_step = retry;
+        }
         self.reason = Some(setback.reason);
+    }
+
+    /// The tries of the present step.
+    fn retry_of_step(&mut self) -> Option<&mut Retry> {
+        match self.step {
+            Step::Fetch | Step::Transcribe => self.known().map(|known| &mut known.retry),
+            Step::Settle | Step::Summarise => Some(&mut self.retry),
+            Step::Wait | Step::Done => None,
+        }
+    }
+
+    /// The recording of the present step.
+    fn known(&mut self) -> Option<&mut Known> {
+        self.recordings.iter_mut().find(|known| Some(&known.id) == self.recording.as_ref())
     }
 
     /// The step is not tried any more; what it was for goes on without it.
@@ -316,93 +370,36 @@ impl Ledger {
         match self.step {
             Step::Fetch => self.mark(RecordingState::Failed),
             Step::Transcribe => self.mark_read(),
-            Step::Settle => (self.words, self.is_asked) = (Words::Failed, false),
-            Step::Summarise => self.is_summed_up = true,
+            Step::Settle => (self.words, self.is_asked, self.retry) = (Words::Failed, false, Retry::default()),
+            Step::Summarise => (self.is_summed_up, self.retry) = (true, Retry::default()),
             Step::Wait | Step::Done => {}
         }
         self.reason = Some(reason);
     }
 
     fn mark(&mut self, state: RecordingState) {
-        if let Some(known) = self.recordings.iter_mut().find(|known| Some(&known.id) == self.recording.as_ref()) {
-            known.state = state;
+        if let Some(known) = self.known() {
+            (known.state, known.retry) = (state, Retry::default());
         }
     }
 
     fn mark_read(&mut self) {
-        if let Some(known) = self.recordings.iter_mut().find(|known| Some(&known.id) == self.recording.as_ref()) {
-            known.is_read = true;
+        if let Some(known) = self.known() {
+            (known.is_read, known.retry) = (true, Retry::default());
         }
     }
 
-    /// Finds the next step. One that stays the same keeps its tries and its time.
+    /// Finds the next step. One that stays the same and is due keeps its place among those that are.
     fn plan(&mut self, now: i64, rules: &Rules) {
-        let (step, recording, at) = self.next(now, rules);
+        let Planned { step, recording, at } = self.next(now, rules);
         let is_same = step == self.step && recording == self.recording;
         if !is_same {
-            (self.tries, self.takeovers) = (0, 0);
+            self.takeovers = 0;
         }
-        if !is_same || step == Step::Wait {
-            self.next_at = at;
+        if !is_same || at > now || self.next_at > now {
+            self.next_at = at.max(now);
         }
         (self.step, self.recording) = (step, recording);
-    }
-
-    fn next(&self, now: i64, rules: &Rules) -> (Step, Option<RecordingId>, i64) {
-        let wait = |until: i64| (Step::Wait, None, until.max(now.saturating_add(1)));
-        for known in &self.recordings {
-            match known.state {
-                RecordingState::Announced => return (Step::Fetch, Some(known.id.clone()), now),
-                RecordingState::Started if self.is_overdue(now, rules) => {
-                    return (Step::Fetch, Some(known.id.clone()), now);
-                }
-                RecordingState::Fetched if rules.transcribes && !known.is_read && self.words != Words::Settled => {
-                    return match self.over_at {
-                        Some(_) => (Step::Transcribe, Some(known.id.clone()), now),
-                        None => wait(later(now, LOOK_AGAIN)),
-                    };
-                }
-                _ => {}
-            }
-        }
-        if self.words == Words::Open || (self.words == Words::Failed && self.is_asked) {
-            let Some(over_at) = self.over_at else { return wait(later(now, LOOK_AGAIN)) };
-            let until = later(over_at, self.patience(rules));
-            return if now < until && !self.is_asked { wait(until) } else { (Step::Settle, None, now) };
-        }
-        if self.words == Words::Settled && rules.summarises && !self.is_summed_up {
-            return (Step::Summarise, None, now);
-        }
-        // One that is begun is fetched, though nobody waits for its words: should the carrier not tell, it is asked.
-        if self.recordings.iter().any(|known| known.state == RecordingState::Started) {
-            return match self.over_at {
-                Some(over_at) => wait(later(over_at, rules.await_recording)),
-                None => wait(later(now, LOOK_AGAIN)),
-            };
-        }
-        (Step::Done, None, now)
-    }
-
-    /// Whether nothing more is done about the words: they are settled, and summed up where that is done.
-    pub fn has_told_all(&self) -> bool {
-        self.words == Words::Settled && matches!(self.step, Step::Wait | Step::Done)
-    }
-
-    /// Whether the carrier should have said by now that a recording is complete. That it did not come to us doesn't mean that
-    /// it did not say so: the carrier is asked.
-    fn is_overdue(&self, now: i64, rules: &Rules) -> bool {
-        self.over_at.is_some_and(|over_at| now >= later(over_at, rules.await_recording))
-    }
-
-    /// How long after the call's end its words can still come from a recording.
-    fn patience(&self, rules: &Rules) -> Duration {
-        if self.recordings.iter().any(|known| known.state == RecordingState::Started) {
-            rules.await_recording
-        } else if self.recordings.is_empty() {
-            GRACE
-        } else {
-            Duration::ZERO
-        }
     }
 }
 

@@ -71,14 +71,18 @@ words!(MadeBy { Carrier = "carrier", Own = "own" });
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum RecordingState {
-    /// The carrier was asked for it and hasn't said yet that it is complete.
+    /// The carrier was asked for it and hasn't said yet that it is complete; of one that was made here: it isn't in the store yet,
+    /// and is tried again.
     Started,
     /// It is complete, and to be fetched.
     Announced,
     /// It is in our store.
     Fetched,
-    /// It was given up; [`RecordingState::Announced`] again when somebody asks for it.
+    /// It was given up, or holds no sound; one of the carrier's is [`RecordingState::Announced`] again when somebody asks for it.
     Failed,
+    /// It was made here, and the store doesn't take it or its file can't be read: the file stays on the node that made it.
+    /// [`RecordingState::Started`] again when somebody asks for it.
+    Unkept,
     /// The carrier says that there is none.
     Absent,
     /// It was deleted when its time was over.
@@ -90,6 +94,7 @@ words!(RecordingState {
     Announced = "announced",
     Fetched = "fetched",
     Failed = "failed",
+    Unkept = "unkept",
     Absent = "absent",
     Expired = "expired",
 });

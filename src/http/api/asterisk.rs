@@ -139,8 +139,8 @@ async fn bind(
     if desk.is_stopping.load(Ordering::Relaxed) {
         return Err(refuse(Refusal::Draining, "the service is stopping"));
     }
-    if desk.overload.is_on() {
-        return Err(refuse(Refusal::Overloaded, "live calls are served late already"));
+    if !desk.overload.takes_one() {
+        return Err(refuse(Refusal::Overloaded, "live calls are served late, or soon would be"));
     }
     let slot = desk.capacity.slot(&business.id, direction).await;
     let slot = slot.map_err(|full| refuse(full.refusal(), full.reason()))?;

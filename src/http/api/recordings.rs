@@ -260,7 +260,7 @@ fn not_read(error: KeepError) -> Problem {
             "the store has no such recording; where it is a directory, ask the node that has the file".to_owned(),
         ),
         KeepError::Away(why) => Problem::unavailable(format!("the store of recordings doesn't answer: {why}")),
-        KeepError::Disk(_) | KeepError::Refused(_) | KeepError::TooLarge { .. } => Problem::internal(error.to_string()),
+        KeepError::Disk(_) | KeepError::Refused { .. } => Problem::internal(error.to_string()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -12,6 +13,9 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::try_unfold;
 
 use super::{KeepError, PIECE, RecordingStore, SoundBytes, blocking, key};
+
+/// The end of the name of a file that is being copied in.
+const MOVING: &str = "moving";
 
 /// A directory. Only its owner can read what is in it.
 #[derive(Clone, Debug)]
@@ -80,6 +84,44 @@ impl RecordingStore for Directory {
             .await
         })
     }
+
+    fn sweep<'a>(&'a self, before: i64) -> LocalBoxFuture<'a, Result<usize, KeepError>> {
+        let root = self.root.clone();
+        let before = UNIX_EPOCH + Duration::from_micros(u64::try_from(before).unwrap_or(0));
+        Box::pin(blocking(move || sweep(&root, before)))
+    }
+}
+
+/// Deletes the copies in a folder and those below that were not finished, and were written to last before a time. It looks into no
+/// folder that a key can't name, such as `lost+found`.
+fn sweep(folder: &Path, before: SystemTime) -> Result<usize, KeepError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        other => other?,
+    };
+    let mut swept = 0;
+    for entry in entries {
+        let path = entry?.path();
+        let is_key = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| key::check(name).is_ok());
+        if is_key && path.extension().is_some_and(|end| end == MOVING) {
+            swept += usize::from(delete_if_older(&path, before)?);
+        } else if is_key && path.extension().is_none() && path.is_dir() {
+            swept += sweep(&path, before)?;
+        }
+    }
+    Ok(swept)
+}
+
+/// Whether it did; one that is in its place meanwhile is none.
+fn delete_if_older(file: &Path, before: SystemTime) -> io::Result<bool> {
+    let deleted = fs::metadata(file).and_then(|found| found.modified()).and_then(|at| match at < before {
+        true => fs::remove_file(file).map(|()| true),
+        false => Ok(false),
+    });
+    match deleted {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        other => other,
+    }
 }
 
 /// The bytes of a range, a piece after the other.
@@ -107,7 +149,7 @@ fn move_in(file: &Path, place: &Path) -> Result<(), KeepError> {
     match fs::rename(file, place) {
         // On another file system it has to be copied, and that may take a while: beside its place, first.
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            let beside = place.with_extension("moving");
+            let beside = place.with_extension(MOVING);
             copy(file, &beside).and_then(|()| Ok(fs::rename(&beside, place)?)).inspect_err(|_| {
                 // What can't be deleted either is written over the next time.
                 fs::remove_file(&beside).ok();
@@ -212,6 +254,20 @@ mod tests {
         assert!(matches!(read(&store, "a.wav", 0..6).await, Err(KeepError::Disk(_))));
         assert!(matches!(store.put("../a.wav", &file(folder.path(), b"x")).await, Err(KeepError::Disk(_))));
         assert!(!folder.path().join("a.wav").exists());
+    }
+
+    #[actix_rt::test]
+    async fn what_a_crash_left_of_a_copy_is_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Directory::new(folder.path().join("store"));
+        assert_eq!(store.sweep(4_000_000_000_000_000).await.unwrap(), 0, "there is nothing yet");
+        store.put("2026/11/RE1.wav", &file(folder.path(), b"sound")).await.unwrap();
+        let left = folder.path().join("store/2026/11/RE2.moving");
+        fs::write(&left, "so").unwrap();
+        assert_eq!(store.sweep(1).await.unwrap(), 0, "it may be on its way");
+        assert_eq!(store.sweep(4_000_000_000_000_000).await.unwrap(), 1);
+        assert!(!left.exists());
+        assert_eq!(store.size("2026/11/RE1.wav").await.unwrap(), 5);
     }
 
     #[actix_rt::test]

@@ -37,6 +37,13 @@ pub trait RecordingStore {
 
     /// Deletes it. One that is gone already is no error.
     fn delete<'a>(&'a self, key: &'a str) -> LocalBoxFuture<'a, Result<(), KeepError>>;
+
+    /// Deletes what a crash left of files on their way in, if that was begun before this time (microseconds since 1970-01-01 UTC):
+    /// how many there were. A store that leaves nothing behind has nothing to do.
+    fn sweep<'a>(&'a self, before: i64) -> LocalBoxFuture<'a, Result<usize, KeepError>> {
+        let _ = before;
+        Box::pin(async { Ok(0) })
+    }
 }
 
 /// The pieces of a file.
@@ -51,20 +58,31 @@ pub enum KeepError {
     /// The disk is full, or fails.
     #[error("the disk: {0}")]
     Disk(#[from] std::io::Error),
-    /// The service takes no file of this size in one request.
-    #[error("the recording has {bytes} bytes, and a bucket takes {most} at once")]
-    TooLarge {
-        /// How large it is.
-        bytes: u64,
-        /// How large one may be.
-        most: u64,
+    /// The service refuses us, or what we want to put there.
+    #[error("the store refuses us ({status}{}{code}): {}", if code.is_empty() { "" } else { " " }, remedy(code))]
+    Refused {
+        /// Its HTTP status.
+        status: u16,
+        /// Its own word for the reason, as in `SignatureDoesNotMatch`; empty if it gave none.
+        code: String,
     },
-    /// The service refuses us.
-    #[error("the store refuses us ({0}): check recordings.store_url and its keys")]
-    Refused(u16),
     /// The service can't be reached, or fails.
     #[error("the store doesn't answer: {0}")]
     Away(String),
+}
+
+/// What is to be done about a refusal.
+fn remedy(code: &str) -> &'static str {
+    match code {
+        "SignatureDoesNotMatch" => "check AWS_SECRET_ACCESS_KEY, and recordings.s3_region",
+        "InvalidAccessKeyId" | "NotSignedUp" => "check AWS_ACCESS_KEY_ID",
+        "ExpiredToken" | "InvalidToken" => "check AWS_SESSION_TOKEN",
+        "NoSuchBucket" => "check the bucket in recordings.store_url",
+        "PermanentRedirect" | "AuthorizationHeaderMalformed" => "check recordings.s3_region",
+        "RequestTimeTooSkewed" => "check this machine's clock",
+        "AccessDenied" => "its keys may not do this",
+        _ => "check recordings.store_url and its keys",
+    }
 }
 
 /// Does on another thread what waits for the disk.

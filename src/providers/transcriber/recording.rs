@@ -25,6 +25,9 @@ const RECOGNISERS_HZ: u32 = 16_000;
 /// The rates that a recording may have, in hertz.
 const RATES: std::ops::RangeInclusive<u32> = 4_000..=192_000;
 
+/// The most channels that are looked through: a call has two, and a header that speaks of thousands is a broken one.
+const MOST_CHANNELS: u16 = 8;
+
 /// A recording that was looked through.
 #[derive(Debug)]
 pub(super) struct Recording {
@@ -106,8 +109,11 @@ pub(super) fn is_wav(file: &Path) -> io::Result<bool> {
 fn open(wav: &Path) -> Result<WavReader<BufReader<File>>, TranscribeError> {
     let reader = WavReader::open(wav).map_err(unusable)?;
     let WavSpec { channels, sample_rate, bits_per_sample, sample_format } = reader.spec();
-    if bits_per_sample != 16 || sample_format != SampleFormat::Int || channels == 0 || !RATES.contains(&sample_rate) {
-        let what = format!("its WAV is {channels} × {bits_per_sample} bits at {sample_rate} Hz, not 16 bits");
+    let is_pcm = bits_per_sample == 16 && sample_format == SampleFormat::Int;
+    if !is_pcm || !(1..=MOST_CHANNELS).contains(&channels) || !RATES.contains(&sample_rate) {
+        let what = format!(
+            "its WAV is {channels} × {bits_per_sample} bits at {sample_rate} Hz, not 16 bits of up to {MOST_CHANNELS} channels"
+        );
         return Err(TranscribeError::Unusable(what));
     }
     Ok(reader)
@@ -121,7 +127,12 @@ fn levels(wav: &Path) -> Result<(u32, Vec<Vec<u16>>), TranscribeError> {
     let mut levels = vec![Vec::new(); channels];
     let mut window = vec![Vec::with_capacity(hz as usize / 50 + 1); channels];
     let mut frames = 0u64;
-    for (nth, sample) in reader.samples::<i16>().map_while(Result::ok).enumerate() {
+    for (nth, sample) in reader.samples::<i16>().enumerate() {
+        let sample = match sample {
+            Ok(sample) => sample,
+            Err(hound::Error::IoError(error)) if error.raw_os_error().is_some() => return Err(error.into()),
+            Err(_) => break,
+        };
         window[nth % channels].push(sample);
         if nth % channels + 1 < channels {
             continue;
@@ -237,11 +248,19 @@ mod tests {
         let place = Workplace::at(folder.path().to_owned());
         let file = folder.path().join("x");
         let headless = b"RIFF\x24\0\0\0WAVE".as_slice();
-        for (content, is_unusable) in [(&b""[..], true), (b"<html>no such recording</html>", true), (headless, true)] {
+        for content in [&b""[..], b"<html>no such recording</html>", headless] {
             fs::write(&file, content).unwrap();
             let error = Recording::open(&file, &place).await.unwrap_err();
-            assert_eq!(matches!(error, TranscribeError::Unusable(_)), is_unusable, "{error}");
+            assert!(matches!(error, TranscribeError::Unusable(_)), "{error}");
         }
+        // Each of so many channels would take memory of its own.
+        let spec =
+            WavSpec { channels: 1_000, sample_rate: 192_000, bits_per_sample: 16, sample_format: SampleFormat::Int };
+        let mut writer = WavWriter::create(&file, spec).unwrap();
+        (0..2_000).for_each(|_| writer.write_sample(0i16).unwrap());
+        writer.finalize().unwrap();
+        let error = Recording::open(&file, &place).await.unwrap_err();
+        assert!(matches!(error, TranscribeError::Unusable(_)), "{error}");
         let missing = Recording::open(&folder.path().join("y"), &place).await.unwrap_err();
         assert!(matches!(missing, TranscribeError::Disk(_)), "{missing}");
     }

@@ -18,10 +18,11 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::engine::audio::{PcmFrame, Rate};
-use crate::engine::call::{AgentCounter, AgentLoss, Ask, ResponseOutcome, Speaker, ToolCall, ToolResult};
+use crate::engine::call::{AgentCounter, AgentLoss, Ask, ResponseOutcome, Speaker, ToolCall, ToolResult, TurnOwner};
 use crate::engine::ids::{CallSid, Digit, ResponseId};
 use crate::engine::prompt::Prompt;
 
+pub mod deepgram;
 mod inbox;
 pub mod local;
 pub mod openai_realtime;
@@ -30,8 +31,13 @@ pub use inbox::Receiver;
 
 /// A kind of voice agent: opens sessions. Shared by all calls of the process.
 pub trait VoiceAgent<R: Rate>: Send + Sync {
-    /// The vendor's name, as in metrics: `local`, `openai`.
+    /// The vendor's name, as in metrics: `local`, `openai`, `deepgram`.
     fn name(&self) -> &'static str;
+
+    /// Who begins its responses when it hears that the caller has finished.
+    fn turns(&self) -> TurnOwner {
+        TurnOwner::Engine
+    }
 
     /// Opens a session on this thread's event loop. Returns at once; everything else arrives as events.
     fn open(&self, brief: AgentBrief) -> AgentSession<R>;

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::result::OptionalEmptyChangesetExtension;
 
 use crate::engine::ids::CallSid;
-use crate::engine::recording::ledger::{Job, Known, Ledger, News, Words, over_without_record};
+use crate::engine::recording::ledger::{Job, Known, Ledger, News, Retry, Words, over_without_record};
 use crate::engine::recording::{RecordingState, Step};
 use crate::engine::status::CallStatus;
 
@@ -37,15 +37,20 @@ pub(super) struct WorkRow {
     created_at: i64,
     pub settled_at: Option<i64>,
     pub told_at: Option<i64>,
+    retry_at: i64,
 }
 
 impl WorkRow {
     /// What is known of it.
-    pub fn into_place(self) -> Result<WorkPlace, Fault> {
+    pub fn into_place(self, conn: &mut Conn) -> Result<WorkPlace, Fault> {
+        let of_recording: Option<i64> = match &self.recording {
+            Some(id) => both!(conn, |c| recordings::table.find(id).select(recordings::tries).first(c).optional())?,
+            None => None,
+        };
         Ok(WorkPlace {
             step: parsed(&self.state, "recording_work.state")?,
             next_at: self.next_at,
-            tries: number(self.tries, "recording_work.tries")?,
+            tries: number(of_recording.unwrap_or(self.tries), "recording_work.tries")?,
             takeovers: number(self.takeovers, "recording_work.takeovers")?,
             node: self.node,
             reason: self.reason,
@@ -92,6 +97,7 @@ impl Entry {
             created_at: at,
             settled_at: None,
             told_at: None,
+            retry_at: 0,
         };
         let inserted = both!(conn, |c| diesel::insert_into(recording_work::table)
             .values(&row)
@@ -138,12 +144,13 @@ impl Entry {
             id: recording.id.clone(),
             state: recording.state,
             is_read: recording.read_at.is_some(),
+            retry: recording.retry,
         };
         let ledger = Ledger {
             recordings: recordings.iter().map(known).collect(),
             step: parsed(&row.state, "recording_work.state")?,
             recording: row.recording.as_deref().map(|id| parsed(id, "recording_work.recording")).transpose()?,
-            tries: number(row.tries, "recording_work.tries")?,
+            retry: Retry { tries: number(row.tries, "recording_work.tries")?, at: row.retry_at },
             takeovers: number(row.takeovers, "recording_work.takeovers")?,
             next_at: row.next_at,
             opened_at: row.created_at,
@@ -172,10 +179,15 @@ impl Entry {
         if self.recordings.iter().any(|known| known.id == report.id) {
             let (id, to) = (report.id.to_string(), ToldLater::from(report));
             // What it says nothing of stays as it is; a report of nothing is no change.
-            both!(conn, |c| diesel::update(recordings::table.find(&id))
+            both!(&mut *conn, |c| diesel::update(recordings::table.find(&id))
                 .set(&to)
                 .execute(c)
                 .optional_empty_changeset())?;
+            if report.state == RecordingState::Fetched {
+                // Why it was not here before says nothing any more.
+                let to = (recordings::fetched_at.eq(at), recordings::error.eq(report.error.as_deref().map(storable)));
+                both!(conn, |c| diesel::update(recordings::table.find(&id)).set(to).execute(c))?;
+            }
         } else {
             let mut row = RecordingRow::new(&report.id, &self.call, self.row.business.clone(), report.state, at);
             row.told(report);
@@ -191,7 +203,7 @@ impl Entry {
         let row = &mut self.row;
         row.state = ledger.step.as_str().to_owned();
         row.recording = ledger.recording.as_ref().map(ToString::to_string);
-        row.tries = ledger.tries.into();
+        (row.tries, row.retry_at) = (ledger.retry.tries.into(), ledger.retry.at);
         row.takeovers = ledger.takeovers.into();
         row.next_at = ledger.next_at;
         row.is_asked = ledger.is_asked;
@@ -202,6 +214,10 @@ impl Entry {
             let id = now.id.to_string();
             if before.state != now.state {
                 let to = recordings::state.eq(now.state.as_str());
+                both!(&mut *conn, |c| diesel::update(recordings::table.find(&id)).set(to).execute(c))?;
+            }
+            if before.retry != now.retry {
+                let to = (recordings::tries.eq(i64::from(now.retry.tries)), recordings::retry_at.eq(now.retry.at));
                 both!(&mut *conn, |c| diesel::update(recordings::table.find(&id)).set(to).execute(c))?;
             }
             if before.read_at.is_some() && !now.is_read {

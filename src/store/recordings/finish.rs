@@ -92,7 +92,7 @@ impl Store {
             if next.is_none() {
                 entry.row.node = None;
             }
-            entry.finish_if_done(conn, now)?;
+            entry.finish_if_done(conn, now, rules)?;
             entry.save(conn)?;
             // What was just fetched has a key by now.
             let next = match next {
@@ -250,13 +250,13 @@ pub(super) fn write_what_was_given_up(
 
 impl Entry {
     /// Notes that nothing is left to do, and has the business told of the words, each once. The words may be there before: a
-    /// recording that is begun and still to come changes nothing about them.
-    pub(super) fn finish_if_done(&mut self, conn: &mut Conn, now: i64) -> Result<(), Fault> {
+    /// recording that is still to come, or is tried again, changes nothing about them.
+    pub(super) fn finish_if_done(&mut self, conn: &mut Conn, now: i64, rules: &Rules) -> Result<(), Fault> {
         if self.ledger.step == Step::Done {
             self.row.settled_at = self.row.settled_at.or(Some(now));
         }
         let Some(business) = self.row.business.as_deref() else { return Ok(()) };
-        if self.ledger.has_told_all() && self.row.told_at.is_none() {
+        if self.ledger.has_told_all(rules) && self.row.told_at.is_none() {
             let kind = EventKind::CallTranscribed;
             tell(conn, &[News { kind, business, subject: self.call.as_str(), body: None, at: now }])?;
             self.row.told_at = Some(now);

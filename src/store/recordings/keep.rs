@@ -16,7 +16,10 @@ use crate::store::rows::parsed;
 use crate::store::schema::{recording_work as work, recordings as table};
 
 /// Those whose time may be over.
-const KEPT: [&str; 2] = [RecordingState::Fetched.as_str(), RecordingState::Failed.as_str()];
+const KEPT: [&str; 3] =
+    [RecordingState::Fetched.as_str(), RecordingState::Failed.as_str(), RecordingState::Unkept.as_str()];
+/// Those of them that are not in the store: their time began when they were first heard of.
+const NOT_HERE: [&str; 2] = [RecordingState::Failed.as_str(), RecordingState::Unkept.as_str()];
 
 /// How much lies in the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,10 +63,10 @@ impl Store {
                 let pending = work::table.filter(work::call_sid.eq(table::call_sid));
                 let pending = pending.filter(work::state.ne(Step::Done.as_str()));
                 let is_fetched = table::state.eq(RecordingState::Fetched.as_str());
-                let is_failed = table::state.eq(RecordingState::Failed.as_str());
+                let is_not_here = table::state.eq_any(NOT_HERE);
                 let is_past = is_fetched.and(table::fetched_at.lt(before).assume_not_null());
                 table::table
-                    .filter(is_past.or(is_failed.and(table::created_at.lt(before))))
+                    .filter(is_past.or(is_not_here.and(table::created_at.lt(before))))
                     .filter(table::id.gt(&after))
                     .filter(not(exists(pending)))
                     .order(table::id)

@@ -22,6 +22,7 @@ mod work;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::ids::{BusinessId, CallSid};
+use crate::engine::recording::ledger::Retry;
 use crate::engine::recording::{RecordingId, RecordingState};
 
 pub use finish::{Finished, WorkAnswer};
@@ -30,7 +31,7 @@ pub use list::RecordingFilter;
 pub use news::{Heard, RecordingReport};
 pub(super) use news::{hear_of_ends, hear_report};
 pub(super) use read::all_of;
-pub use work::{Lease, Room, WorkPlace};
+pub use work::{GivenUp, Lease, Room, Taken, WorkPlace};
 
 /// A recording of a call. Times are microseconds since 1970-01-01 UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +62,8 @@ pub struct Recording {
     pub read_at: Option<i64>,
     /// When it was deleted.
     pub deleted_at: Option<i64>,
+    /// How often it was tried to fetch it or, once it is here, to read it.
+    pub retry: Retry,
 }
 
 /// A file in the store of recordings.

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use crate::engine::ids::CallSid;
+use crate::engine::recording::ledger::Retry;
 use crate::engine::recording::{RecordingId, RecordingState};
 
 use super::{KeptFile, Recording, RecordingReport};
@@ -10,7 +11,7 @@ use crate::store::error::Fault;
 use crate::store::rows::{number, parsed, storable};
 use crate::store::schema::recordings;
 
-/// What a carrier says of a recording that was known before.
+/// What is said of a recording that was known before.
 #[derive(AsChangeset)]
 #[diesel(table_name = recordings)]
 pub(super) struct ToldLater {
@@ -18,6 +19,10 @@ pub(super) struct ToldLater {
     length_ms: Option<i64>,
     channels: Option<i64>,
     error: Option<String>,
+    store_key: Option<String>,
+    content_type: Option<String>,
+    bytes: Option<i64>,
+    sha256: Option<String>,
 }
 
 impl From<&RecordingReport> for ToldLater {
@@ -27,6 +32,10 @@ impl From<&RecordingReport> for ToldLater {
             length_ms: report.length_ms.map(Into::into),
             channels: report.channels.map(Into::into),
             error: report.error.as_deref().map(storable),
+            store_key: report.file.as_ref().map(|file| storable(&file.key)),
+            content_type: report.file.as_ref().map(|file| storable(&file.content_type)),
+            bytes: report.file.as_ref().map(|file| i64::try_from(file.bytes).unwrap_or(i64::MAX)),
+            sha256: report.file.as_ref().map(|file| storable(&file.sha256)),
         }
     }
 }
@@ -52,6 +61,8 @@ pub(super) struct RecordingRow {
     pub fetched_at: Option<i64>,
     read_at: Option<i64>,
     deleted_at: Option<i64>,
+    tries: i64,
+    retry_at: i64,
 }
 
 impl RecordingRow {
@@ -75,6 +86,8 @@ impl RecordingRow {
             fetched_at: None,
             read_at: None,
             deleted_at: None,
+            tries: 0,
+            retry_at: 0,
         }
     }
 
@@ -117,6 +130,7 @@ impl RecordingRow {
             fetched_at: self.fetched_at,
             read_at: self.read_at,
             deleted_at: self.deleted_at,
+            retry: Retry { tries: number(self.tries, "recordings.tries")?, at: self.retry_at },
         })
     }
 }

@@ -76,6 +76,26 @@ pub struct Lease {
     pub is_taken_over: bool,
 }
 
+/// What a node took.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// What it is to do.
+    pub leases: Vec<Lease>,
+    /// What it found given up, for nobody who tried it gave an answer.
+    pub given_up: Vec<GivenUp>,
+}
+
+/// A step that is tried no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// Of which call.
+    pub call: CallSid,
+    /// Which.
+    pub step: Step,
+    /// Why.
+    pub reason: String,
+}
+
 /// What is known of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkPlace {
@@ -106,14 +126,16 @@ impl Store {
         length: Duration,
         mut room: Room,
         rules: &Rules,
-    ) -> Result<Vec<Lease>, StoreError> {
+    ) -> Result<Taken, StoreError> {
         let mut steps = vec![Step::Wait];
         steps.extend(Step::ALL.iter().filter(|step| room.of(**step).is_some_and(|places| *places > 0)));
         let steps: Vec<&str> = steps.into_iter().map(Step::as_str).collect();
         self.change(|conn| {
-            let mut taken = Vec::new();
+            let mut taken = Taken::default();
             for row in lock_due(conn, &steps, now)? {
-                taken.extend(take(conn, row, node, now, length, &mut room, rules)?);
+                let (lease, given_up) = take(conn, row, node, now, length, &mut room, rules)?;
+                taken.leases.extend(lease);
+                taken.given_up.extend(given_up);
             }
             Ok(taken)
         })
@@ -160,8 +182,8 @@ impl Store {
     /// What is to be done about a call; `None` if nothing was heard of it. Asking makes no work.
     pub fn recording_work_of(&self, call: &CallSid) -> Result<Option<WorkPlace>, StoreError> {
         self.ask(|conn| {
-            both!(conn, |c| table::table.find(call.as_str()).select(WorkRow::as_select()).first(c).optional())?
-                .map(WorkRow::into_place)
+            both!(&mut *conn, |c| table::table.find(call.as_str()).select(WorkRow::as_select()).first(c).optional())?
+                .map(|row: WorkRow| row.into_place(conn))
                 .transpose()
         })
     }
@@ -196,20 +218,24 @@ fn take(
     length: Duration,
     room: &mut Room,
     rules: &Rules,
-) -> Result<Option<Lease>, Fault> {
+) -> Result<(Option<Lease>, Option<GivenUp>), Fault> {
     let is_taken_over = row.lease_until > 0;
     let mut entry = Entry::read(conn, row, now)?;
     let before = entry.ledger.clone();
     let job = entry.ledger.take(now, is_taken_over, rules);
-    write_what_was_given_up(conn, &mut entry, &before, now)?;
+    let given_up = write_what_was_given_up(conn, &mut entry, &before, now)?.then(|| GivenUp {
+        call: entry.call.clone(),
+        step: before.step,
+        reason: entry.ledger.reason.clone().unwrap_or_default(),
+    });
     // What there is no room for now stays due.
     let job = job.filter(|job| room.take(job.step));
     entry.row.lease_until = if job.is_some() { later(now, length) } else { 0 };
     entry.row.node = job.is_some().then(|| node.to_owned());
     entry.row.fence += i64::from(job.is_some());
-    entry.finish_if_done(conn, now)?;
+    entry.finish_if_done(conn, now, rules)?;
     entry.save(conn)?;
-    Ok(job.map(|job| entry.lease(job, is_taken_over)))
+    Ok((job.map(|job| entry.lease(job, is_taken_over)), given_up))
 }
 
 pub(super) fn later(now: i64, length: Duration) -> i64 {

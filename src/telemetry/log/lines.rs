@@ -84,6 +84,9 @@ impl Inner {
                 "what a crash left of recordings can't be deleted"; "error" => redact(error), held_back),
             Event::PlaybackBroken { call, error } => warn!(self.log, "recording can't be played to its end";
                 "call_sid" => %call, "error" => redact(error), held_back),
+            Event::OwnRecording { call, result: "unkept", error } => error!(self.log,
+                "recording given up: its file stays on this node's disk"; "call_sid" => %call,
+                "error" => redact(error), held_back),
             Event::OwnRecording { call, error, .. } => warn!(self.log, "recording waits on this node's disk";
                 "call_sid" => %call, "error" => redact(error), held_back),
             Event::RecordingAsked { call, error, .. } => warn!(self.log, "carrier records nothing of a call";
@@ -170,6 +173,7 @@ fn fault(event: &Event<'_>) -> Option<(&'static str, &'static str)> {
         Event::CallFileFailed { kind, .. } => Some(("call file", kind)),
         Event::PlaybackBroken { .. } => Some(("playback", "")),
         Event::OwnRecording { result: "delayed", .. } => Some(("own recording", "")),
+        Event::OwnRecording { result: "unkept", .. } => Some(("own recording unkept", "")),
         Event::RecordingAsked { result: "failed", .. } => Some(("recording not started", "")),
         Event::AriLost { .. } => Some(("asterisk lost", "")),
         Event::AriFailed { .. } => Some(("asterisk", "")),

@@ -133,7 +133,7 @@ impl Metrics {
                 thread::LATENESS_SECONDS,
             ),
             late_threads: r
-                .gauge("late_threads", "Threads whose ticks are too late for more calls; new ones are refused."),
+                .gauge("late_threads", "Threads that are too late, or too busy, for more calls; new ones are refused."),
             tasks_alive: r.gauge(
                 "tasks_alive",
                 "Tasks on the threads that carry calls, as tokio counts them: sessions with voice agents among them.",
@@ -217,7 +217,7 @@ impl Metrics {
             own_recordings: r.by_word(
                 "own_recordings_total",
                 "result",
-                "Recordings that were made here, by what became of them: kept, empty, or delayed and tried again.",
+                "Recordings that were made here, by what became of them: kept, empty, delayed and tried again, or unkept.",
             ),
             playbacks_broken: r.counter(
                 "recording_playbacks_broken_total",

@@ -109,7 +109,10 @@ impl SocketDoor {
         let reservation = admission.reserve(&self.registry, &self.claim).await?;
         // A call that was named has its room since then. Of the others only one that nobody else has may be refused on record.
         let (call, business) = (&admission.call, &admission.business);
-        if !is_bound && let Err((why, reason)) = self.capacity.find_room(call, business, &self.overload).await {
+        if !is_bound
+            && let Err((why, reason)) =
+                self.capacity.find_room(call, business, CallDirection::Inbound, &self.overload).await
+        {
             reservation.ended(Farewell::HangUp);
             metered::order(&self.status, ApplyStatus(rejected(&admission, reason)));
             metered::order(&self.registry, CarrierEnded(admission.call));

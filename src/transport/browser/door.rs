@@ -88,7 +88,8 @@ impl BrowserDoor {
         };
         let reserved = admission.reserve(&self.registry, &self.claim).await;
         let reservation = reserved.map_err(|why| (why, "the service is stopping"))?;
-        let room = self.capacity.find_room(&admission.call, &admission.business, &self.overload);
+        let room =
+            self.capacity.find_room(&admission.call, &admission.business, CallDirection::Inbound, &self.overload);
         if let Err((why, reason)) = room.await {
             reservation.ended(Farewell::HangUp);
             let rejected = self.change(&admission, CallStatus::Rejected, CarrierSource::Refusal);

@@ -26,7 +26,7 @@ use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, 
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 pub use script::{Answer, Command, End, ErrorScript, Script, SessionScript, Then, Update};
-pub use sound::{level, tone};
+pub use sound::{Ears, Edge, level, tone};
 
 /// What the fake's clock shows when a connection opens: 2026-01-01, in seconds since 1970.
 const EPOCH: i64 = 1_767_225_600;

@@ -74,10 +74,9 @@ impl Ears {
     const LOUD: f64 = 700.0;
     const ONSET_FRAMES: u32 = 3;
 
-    /// Hears more; `silence_ms` of quiet end an utterance.
-    pub fn hear(&mut self, samples: &[i16], is_ulaw: bool, silence_ms: u64) -> Vec<Edge> {
+    /// Hears more, in frames of so many samples; `silence_ms` of quiet end an utterance.
+    pub fn hear(&mut self, samples: &[i16], frame: usize, silence_ms: u64) -> Vec<Edge> {
         self.pending.extend_from_slice(samples);
-        let frame = if is_ulaw { 160 } else { 480 };
         let mut edges = Vec::new();
         while self.pending.len() >= frame {
             let is_loud = level(&self.pending[..frame]) > Self::LOUD;

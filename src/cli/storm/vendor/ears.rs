@@ -92,7 +92,7 @@ fn is_loud(base64: &[u8], audio: Audio) -> bool {
         let letters = &base64[group * 4..group * 4 + 4];
         match (STANDARD_NO_PAD.decode_slice(letters, &mut bytes), audio) {
             (Ok(3), Audio::Pcmu) => bytes.iter().any(|byte| ulaw::decode(*byte).unsigned_abs() > LOUD),
-            (Ok(3), Audio::Pcm24) => i16::from_le_bytes([bytes[0], bytes[1]]).unsigned_abs() > LOUD,
+            (Ok(3), Audio::Pcm24 | Audio::Pcm8) => i16::from_le_bytes([bytes[0], bytes[1]]).unsigned_abs() > LOUD,
             _ => false,
         }
     })
@@ -110,6 +110,8 @@ mod tests {
             (Audio::Pcmu, false) => vec![0xFF; 160],
             (Audio::Pcm24, true) => 5_000_i16.to_le_bytes().repeat(480),
             (Audio::Pcm24, false) => vec![0; 960],
+            (Audio::Pcm8, true) => 5_000_i16.to_le_bytes().repeat(160),
+            (Audio::Pcm8, false) => vec![0; 320],
         };
         let mut said = String::new();
         for letter in frames.chars() {
@@ -125,7 +127,7 @@ mod tests {
 
     #[test]
     fn utterances_begin_and_end() {
-        for audio in [Audio::Pcmu, Audio::Pcm24] {
+        for audio in [Audio::Pcmu, Audio::Pcm24, Audio::Pcm8] {
             assert_eq!(edges(audio, "..##.####..#.....#"), "       S        E ", "{audio:?}");
         }
     }

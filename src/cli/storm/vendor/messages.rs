@@ -41,9 +41,8 @@ pub fn speech_started(at_ms: u64, item: &str) -> Value {
 }
 
 /// The caller finished: this, the item, and its words.
-pub fn speech_stopped(at_ms: u64, item: &str) -> [Value; 4] {
+pub fn speech_stopped(at_ms: u64, item: &str, words: &str) -> [Value; 4] {
     let content = json!([{ "type": "input_audio", "transcript": null }]);
-    let words = "Hello, I would like to leave a message for Anna, please call me back.";
     [
         json!({ "type": "input_audio_buffer.speech_stopped", "event_id": "event_stopped", "audio_end_ms": at_ms,
             "item_id": item }),

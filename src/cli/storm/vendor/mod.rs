@@ -1,14 +1,16 @@
-//! A voice agent's vendor to test against: OpenAI's Realtime interface, cheap enough to serve a thousand calls
-//! from a part of one core.
+//! A voice agent's vendor to test against: OpenAI's Realtime interface, and Deepgram's Voice Agent for whoever asks for its
+//! address; cheap enough to serve a thousand calls from a part of one core.
 //!
 //! It detects the caller's turns by a glance at the audio ([`ears`]), thinks, and speaks stamped audio
 //! ([`super::stamp`]) in bursts of a shape that can be chosen. It fails on purpose where it is told to.
 //! Nothing happens by timers: the storm's one tick calls [`Vendor::tick`].
 
 pub mod book;
+pub mod deepgram;
 pub mod ears;
 mod messages;
 mod session;
+mod speaking;
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
@@ -26,7 +28,7 @@ use super::stamp::{Audio, BLOCK_MS, Voice};
 use super::stats::Stats;
 use super::upgrade::read_head;
 use book::Book;
-use session::Session;
+use session::{Dialect, Session};
 
 /// How the vendor behaves.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -77,7 +79,7 @@ impl VendorShape {
 #[derive(Debug)]
 pub struct Vendor {
     shape: VendorShape,
-    voices: [Voice; 2],
+    voices: [Voice; 3],
     chance: Chance,
     book: RefCell<Book>,
     stats: Rc<RefCell<Stats>>,
@@ -89,7 +91,7 @@ impl Vendor {
     pub fn new(shape: VendorShape, stats: Rc<RefCell<Stats>>) -> Rc<Self> {
         let voice = |audio| Voice::new(audio, shape.blocks_per_delta(), shape.deltas());
         Rc::new(Self {
-            voices: [voice(Audio::Pcmu), voice(Audio::Pcm24)],
+            voices: [voice(Audio::Pcmu), voice(Audio::Pcm24), voice(Audio::Pcm8)],
             shape,
             chance: Chance::new(),
             book: RefCell::default(),
@@ -129,7 +131,9 @@ impl Vendor {
             return;
         }
         if socket.set_nodelay(true).is_ok() && socket.write_all(answer.as_bytes()).await.is_ok() {
-            Session::run(self, socket, head.rest).await;
+            let path = head.first_line().split(' ').nth(1).unwrap_or_default();
+            let dialect = if path.starts_with(deepgram::PATH) { Dialect::Deepgram } else { Dialect::OpenAi };
+            Session::run(self, dialect, socket, head.rest).await;
         }
     }
 
@@ -163,6 +167,7 @@ impl Vendor {
         match audio {
             Audio::Pcmu => &self.voices[0],
             Audio::Pcm24 => &self.voices[1],
+            Audio::Pcm8 => &self.voices[2],
         }
     }
 }

@@ -7,16 +7,19 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::Vendor;
-use super::book::{SessionTimes, Spoken};
+use super::book::SessionTimes;
 use super::ears::{Ears, Edge};
 use super::messages::{self, Names};
-use crate::cli::storm::frame::{CLOSE, Frame, Inbox, PING, PONG, Side, TEXT, put};
+use super::speaking::Speaking;
+use super::{Vendor, deepgram};
+use crate::cli::storm::frame::{BINARY, CLOSE, Frame, Inbox, PING, PONG, Side, TEXT, put};
 use crate::cli::storm::stamp::{Audio, VALUES};
 use crate::clock;
 
@@ -25,14 +28,20 @@ const APPEND: &[u8] = br#"{"type":"input_audio_buffer.append","audio":""#;
 const APPEND_TAIL: &[u8] = br#""}"#;
 /// What is read at once.
 const READ: usize = 64 << 10;
-/// What the agent says; cut to the length of the audio.
-const WORDS: &str = "we are open from nine in the morning until six in the evening and happy to call you back then ";
-/// How much audio a letter takes, in milliseconds.
-const LETTER_MS: u64 = 70;
+/// What the caller is understood to have said.
+const CALLERS_WORDS: &str = "Hello, I would like to leave a message for Anna, please call me back.";
+
+/// Which interface a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    OpenAi,
+    Deepgram,
+}
 
 /// One connection.
 pub struct Session {
     vendor: Rc<Vendor>,
+    dialect: Dialect,
     writer: OwnedWriteHalf,
     times: Rc<SessionTimes>,
     state: RefCell<State>,
@@ -59,19 +68,6 @@ struct State {
     stopped_at: Option<Instant>,
 }
 
-/// A response in the making.
-struct Speaking {
-    spoken: Rc<Spoken>,
-    names: Names,
-    metadata: Value,
-    /// When the first delta was due.
-    began: Instant,
-    next: usize,
-    /// After which delta something goes wrong.
-    stalls_after: Option<usize>,
-    drops_after: Option<usize>,
-}
-
 thread_local! {
     /// Where bytes are read to: one for all connections, since each is done with it before the next reads.
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
@@ -79,15 +75,19 @@ thread_local! {
 
 impl Session {
     /// Serves a connection until one side ends it.
-    pub async fn run(vendor: Rc<Vendor>, socket: TcpStream, mut early: Vec<u8>) {
+    pub async fn run(vendor: Rc<Vendor>, dialect: Dialect, socket: TcpStream, mut early: Vec<u8>) {
         let (mut reader, writer) = socket.into_split();
         let session = Rc::new(Self {
             vendor,
+            dialect,
             writer,
             times: Rc::default(),
             state: RefCell::new(State {
                 out: Vec::new(),
-                audio: Audio::Pcm24,
+                audio: match dialect {
+                    Dialect::OpenAi => Audio::Pcm24,
+                    Dialect::Deepgram => Audio::Pcm8,
+                },
                 ears: Ears::new(200),
                 creates: true,
                 interrupts: true,
@@ -97,7 +97,10 @@ impl Session {
             }),
             is_over: Cell::new(false),
         });
-        session.say(&messages::session_created());
+        session.say(&match dialect {
+            Dialect::OpenAi => messages::session_created(),
+            Dialect::Deepgram => deepgram::welcome(),
+        });
         session.flush();
         let mut inbox = Inbox::default();
         let is_fine = session.hear_all(&mut inbox, &mut early);
@@ -138,6 +141,11 @@ impl Session {
                     out.extend_from_slice(frame.payload);
                 });
             }
+            BINARY if self.dialect == Dialect::Deepgram => {
+                frame.unmask();
+                let base64 = STANDARD.encode(frame.payload);
+                return self.hear_audio(base64.as_bytes());
+            }
             _ => return,
         }
         let head = APPEND.len().min(frame.payload.len());
@@ -151,6 +159,7 @@ impl Session {
         let end = frame.payload.len();
         frame.unmask_range(head, end);
         match serde_json::from_slice::<Value>(frame.payload) {
+            Ok(message) if self.dialect == Dialect::Deepgram => self.understand_deepgram(&message),
             Ok(message) => self.understand(&message),
             Err(_) => self.vendor.stats.borrow_mut().error("the vendor was sent what is no JSON"),
         }
@@ -176,7 +185,10 @@ impl Session {
             (state.ears.heard_ms(), format!("item_caller_{}", state.utterances), state.interrupts)
         };
         self.times.speech_started.set(Some(clock::now()));
-        self.say(&messages::speech_started(at_ms, &item));
+        self.say(&match self.dialect {
+            Dialect::OpenAi => messages::speech_started(at_ms, &item),
+            Dialect::Deepgram => deepgram::user_started_speaking(),
+        });
         if interrupts {
             self.cancel();
         }
@@ -188,7 +200,13 @@ impl Session {
             state.stopped_at = Some(clock::now());
             (state.ears.heard_ms(), format!("item_caller_{}", state.utterances), state.creates)
         };
-        messages::speech_stopped(at_ms, &item).iter().for_each(|message| self.say(message));
+        match self.dialect {
+            Dialect::OpenAi => {
+                let stopped = messages::speech_stopped(at_ms, &item, CALLERS_WORDS);
+                stopped.iter().for_each(|message| self.say(message));
+            }
+            Dialect::Deepgram => deepgram::user_said(CALLERS_WORDS).iter().for_each(|message| self.say(message)),
+        }
         if creates {
             self.respond(json!(null));
         }
@@ -209,6 +227,19 @@ impl Session {
             }
             "input_audio_buffer.append" => {
                 self.hear_audio(message["audio"].as_str().unwrap_or_default().as_bytes());
+            }
+            _ => {}
+        }
+    }
+
+    fn understand_deepgram(self: &Rc<Self>, message: &Value) {
+        match message["type"].as_str().unwrap_or_default() {
+            "Settings" => self.say(&deepgram::settings_applied()),
+            "InjectAgentMessage" => self.respond(Value::Null),
+            "InjectUserMessage" => {
+                let words = message["content"].as_str().unwrap_or_default();
+                deepgram::user_said(words).iter().for_each(|message| self.say(message));
+                self.respond(Value::Null);
             }
             _ => {}
         }
@@ -237,7 +268,9 @@ impl Session {
         let shape = &self.vendor.shape;
         let spoken = self.vendor.book.borrow_mut().open(&self.times);
         let names = Names::new(u64::from(spoken.number) + u64::from(VALUES) * self.state.borrow().utterances);
-        self.say(&messages::response_created(&names, &metadata));
+        if self.dialect == Dialect::OpenAi {
+            self.say(&messages::response_created(&names, &metadata));
+        }
         let chance = &self.vendor.chance;
         let somewhere = || chance.below(shape.deltas() as u64) as usize;
         let began = clock::now() + Duration::from_millis(shape.think_ms);
@@ -272,7 +305,10 @@ impl Session {
                 self.vendor.stats.borrow_mut().vendor_faults += 1;
                 return;
             }
-            speaking.say_next(&self.vendor, *audio, now, out)
+            match self.dialect {
+                Dialect::OpenAi => speaking.say_next(&self.vendor, *audio, now, out),
+                Dialect::Deepgram => speaking.say_next_in_binary(&self.vendor, *audio, now, out),
+            }
         };
         match next_due {
             Some(at) => self.vendor.wake(at.max(now), number, self),
@@ -290,6 +326,12 @@ impl Session {
     fn finish(&self, is_whole: bool) {
         let Some(speaking) = self.state.borrow_mut().speaking.take() else { return };
         speaking.spoken.is_whole.set(is_whole);
+        if self.dialect == Dialect::Deepgram {
+            // Of what was interrupted it says no more.
+            return if is_whole {
+                self.say(&deepgram::audio_done())
+            };
+        }
         let words = speaking.words(self.vendor.shape.chunk_ms);
         let messages = messages::response_done(&speaking.names, &speaking.metadata, is_whole, &words);
         messages.iter().for_each(|message| self.say(message));
@@ -318,42 +360,4 @@ impl Session {
             state.out.shrink_to(512);
         }
     }
-}
-
-impl Speaking {
-    /// Says the next delta; when the one after it is due, if there is one.
-    fn say_next(&mut self, vendor: &Vendor, audio: Audio, now: Instant, out: &mut Vec<u8>) -> Option<Instant> {
-        let (shape, voice) = (&vendor.shape, vendor.voice(audio));
-        if self.next == 0 {
-            for message in messages::item_added(&self.names) {
-                put(out, Side::Server, TEXT, |out| out.extend_from_slice(message.to_string().as_bytes()));
-            }
-            self.spoken.first_sent.set(Some(now));
-        }
-        let words = words_of(self.next, shape.chunk_ms);
-        put(out, Side::Server, TEXT, |out| messages::transcript_delta(&self.names, words, out));
-        match self.next {
-            0 => {
-                let first = voice.first(self.spoken.number);
-                put(out, Side::Server, TEXT, |out| messages::audio_delta(&self.names, &first, out));
-            }
-            later => put(out, Side::Server, TEXT, |out| messages::audio_delta(&self.names, voice.later(later), out)),
-        }
-        self.next += 1;
-        self.spoken.blocks.set(self.next as u16 * shape.blocks_per_delta());
-        let after = Duration::from_secs_f64(self.next as f64 * shape.chunk_ms as f64 / 1_000.0 / shape.speed);
-        let jitter = vendor.chance.up_to(Duration::from_millis(shape.jitter_ms));
-        (self.next < shape.deltas()).then(|| self.began + after + jitter)
-    }
-
-    fn words(&self, chunk_ms: u64) -> String {
-        (0..self.next).map(|delta| words_of(delta, chunk_ms)).collect()
-    }
-}
-
-/// The words of a delta: so many letters as are spoken in that time.
-fn words_of(delta: usize, chunk_ms: u64) -> &'static str {
-    let letters = ((chunk_ms / LETTER_MS).max(1) as usize).min(WORDS.len());
-    let begin = delta * letters % (WORDS.len() - letters + 1);
-    &WORDS[begin..begin + letters]
 }

@@ -89,6 +89,7 @@ impl CallMachine {
             }
             Some(entry) => {
                 entry.is_generating = false;
+                entry.is_whole = outcome == ResponseOutcome::Completed;
                 let is_agents = entry.origin != Origin::Engine;
                 out.push(Output::FinishPlayout(response));
                 match outcome {
@@ -144,7 +145,7 @@ impl CallMachine {
         }
         self.vendor_stops_listening(now);
         if let Some(owed) = &mut self.owed {
-            owed.was_asked = false;
+            (owed.was_asked, owed.is_unheard) = (false, true);
         }
         if loss == AgentLoss::Refused || self.reconnects >= RECONNECTS {
             return self.give_up(now, out);

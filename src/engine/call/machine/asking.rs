@@ -18,6 +18,8 @@ pub(super) struct Owed {
     /// The response that was asked for; `None` where the vendor is to begin one by itself.
     pub(super) response: Option<ResponseId>,
     pub(super) is_second_try: bool,
+    /// Whether no vendor's detector hears what asks for it: keys, or what a lost agent has heard.
+    pub(super) is_unheard: bool,
     pub(super) step: Step,
 }
 
@@ -36,7 +38,8 @@ impl CallMachine {
             return; // the greeting answers whatever the caller said into the quiet
         }
         let step = Step::Filler;
-        self.owed = Some(Owed { ask, since, was_asked: false, response: None, is_second_try: false, step });
+        let (was_asked, is_second_try, is_unheard) = (false, false, false);
+        self.owed = Some(Owed { ask, since, was_asked, response: None, is_second_try, is_unheard, step });
         self.deadlines.set(Timer::OwedSpeech, since + ms(self.settings.silence.filler_after_ms));
     }
 
@@ -62,7 +65,8 @@ impl CallMachine {
             || self.deadlines.is_set(Timer::DtmfPause);
         let Some(owed) = self.owed.as_mut().filter(|owed| !owed.was_asked && !must_wait) else { return };
         (owed.was_asked, owed.response) = (true, None);
-        if detects_turns && self.settings.turns == TurnOwner::Vendor && owed.ask == Ask::Answer {
+        let is_vendors = self.settings.turns == TurnOwner::Vendor && !owed.is_unheard;
+        if detects_turns && is_vendors && owed.ask == Ask::Answer {
             return; // the vendor begins this one by itself
         }
         if self.agent_turns_in_a_row >= self.settings.limits.max_agent_turns {

@@ -17,6 +17,8 @@ use super::{Agent, CallMachine, ms};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Caller {
     pub(super) heard_by_us: Option<CallTime>,
+    /// Whether the vendor, whose turns count, has heard the end of what our detector still takes for speech.
+    is_over_for_vendor: bool,
     pub(super) heard_by_vendor: Option<CallTime>,
     pub(super) utterance: Option<CallTime>,
     pub(super) interrupted_for_us: bool,
@@ -61,6 +63,9 @@ impl CallMachine {
             return self.ignore();
         }
         *heard = Some(onset);
+        if by == Detector::Own {
+            self.caller.is_over_for_vendor = false;
+        }
         if by == self.ears() {
             self.caller.utterance.get_or_insert(onset);
         }
@@ -77,6 +82,9 @@ impl CallMachine {
         let mut look_again: Option<CallTime> = None;
         for (detector, onset) in onsets {
             let Some(onset) = onset else { continue };
+            if detector == Detector::Own && self.caller.is_over_for_vendor {
+                continue; // it waits longer for the end: this is what is being answered
+            }
             let settings = &self.settings.barge_in;
             match barge_in::decide(settings, now, detector, onset, floor, self.last_barge_in) {
                 Decision::Interrupt => {
@@ -164,6 +172,7 @@ impl CallMachine {
         if by != ears {
             return self.other_detector_ended(now, ended, out);
         }
+        self.caller.is_over_for_vendor = by == Detector::Vendor && self.caller.heard_by_us.is_some();
         let Some(started) = self.caller.utterance.take() else { return };
         self.caller.interrupted_for_us = false;
         if by == Detector::Own && self.is_echo(onset, ended) {

@@ -49,6 +49,21 @@ fn the_agent_stops_talking_when_the_caller_speaks() {
 }
 
 #[test]
+fn a_vendor_that_answers_before_our_detector_has_heard_the_end_is_not_interrupted_by_it() {
+    let mut call = TestCall::greeted_with(CallSettings { turns: TurnOwner::Vendor, ..CallSettings::default() });
+    call.after(500).caller_starts(Detector::Own).caller_starts(Detector::Vendor);
+    call.after(900).caller_stops(Detector::Vendor);
+    call.tell(Input::CallerText { text: "When do you open?".into(), confidence: None });
+    let answer = ResponseId::from_vendor(1);
+    call.clear_log().agent_speaks(answer, "At nine.", 900).after(250).tell(Input::Deadline);
+    call.after(50).caller_stops(Detector::Own);
+    assert!(!call.said().contains(&Output::ClearPlayout), "{:?}", call.said());
+
+    call.after(100).caller_starts(Detector::Own).after(250).tell(Input::Deadline);
+    assert!(call.said().contains(&Output::ClearPlayout), "who speaks now interrupts");
+}
+
+#[test]
 fn late_audio_of_an_interrupted_response_is_dropped() {
     let mut call = TestCall::greeted();
     call.caller_says("Hello?").agent_speaks(R2, "Hello, how", 600).hears(R2, 300);
@@ -151,6 +166,24 @@ fn a_response_the_vendor_begins_unasked_is_cancelled_unless_it_owns_the_turns() 
     assert_eq!(call.asked(), []);
     call.tell(Input::ResponseStarted(own)).tell(Input::AgentAudio { response: own, length: ms(200) });
     assert!(call.said().contains(&Output::Play(own)));
+}
+
+#[test]
+fn keys_are_asked_about_also_where_the_vendor_owns_the_turns() {
+    let mut call = TestCall::greeted_with(CallSettings { turns: TurnOwner::Vendor, ..CallSettings::default() });
+    call.clear_log().tell(Input::DtmfPressed(Digit::try_from('1').unwrap()));
+    call.run_to_deadline();
+    assert_eq!(call.asked(), [(R2, Ask::Answer)], "no detector hears a key");
+}
+
+#[test]
+fn what_a_lost_vendor_was_to_answer_is_asked_of_the_next_one() {
+    let mut call = TestCall::greeted_with(CallSettings { turns: TurnOwner::Vendor, ..CallSettings::default() });
+    call.after(500).caller_starts(Detector::Vendor).after(900).caller_stops(Detector::Vendor);
+    call.tell(Input::CallerText { text: "When do you open?".into(), confidence: None });
+    assert_eq!(call.asked().len(), 1, "the vendor answers by itself");
+    call.clear_log().tell(Input::AgentLost(AgentLoss::Dropped)).tell(Input::AgentReady { detects_turns: true });
+    assert_eq!(call.asked(), [(R2, Ask::Answer)], "the next one heard nothing");
 }
 
 #[test]

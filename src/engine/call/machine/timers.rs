@@ -103,6 +103,9 @@ impl CallMachine {
 
     fn keys_are_entered(&mut self, now: CallTime, out: &mut Vec<Output>) {
         self.owe(now, Ask::Answer);
+        if let Some(owed) = &mut self.owed {
+            owed.is_unheard = true;
+        }
         self.ask_if_due(now, out);
     }
 

@@ -100,7 +100,7 @@ struct DecisionJson {
 struct RecordingJson {
     /// Its name: the carrier's, or the call's for the one that was made here.
     id: String,
-    /// `started`, `announced`, `fetched`, `failed`, `absent`, `expired`.
+    /// `started`, `announced`, `fetched`, `failed`, `unkept` (made here, and not in the store), `absent`, `expired`.
     state: &'static str,
     /// What it is, once it is here.
     content_type: Option<String>,

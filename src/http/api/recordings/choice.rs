@@ -52,7 +52,8 @@ pub(super) fn choose(row: &CallRow, mut recordings: Vec<Recording>, now: i64) ->
     if has(RecordingState::Expired) {
         return Choice::Expired;
     }
-    let failed = recordings.into_iter().find(|recording| recording.state == RecordingState::Failed);
+    let is_lost = |recording: &Recording| matches!(recording.state, RecordingState::Failed | RecordingState::Unkept);
+    let failed = recordings.into_iter().find(is_lost);
     if let Some(failed) = failed {
         return Choice::Lost(failed.error.unwrap_or_else(|| "it was given up".to_owned()));
     }
@@ -67,6 +68,7 @@ pub(super) fn choose(row: &CallRow, mut recordings: Vec<Recording>, now: i64) ->
 mod tests {
     use super::*;
     use crate::engine::recording::RecordingId;
+    use crate::engine::recording::ledger::Retry;
     use crate::engine::status::{CallStatus, CarrierSource, StatusChange, fold};
 
     const CALL: &str = "CA0123456789abcdef0123456789abcdef";
@@ -98,6 +100,7 @@ mod tests {
             fetched_at: None,
             read_at: None,
             deleted_at: None,
+            retry: Retry::default(),
         }
     }
 
@@ -135,10 +138,11 @@ mod tests {
 
     #[test]
     fn what_will_not_come_is_told_with_its_reason() {
-        use RecordingState::{Absent, Expired, Failed};
+        use RecordingState::{Absent, Expired, Failed, Unkept};
         assert_eq!(choice(&[]), Choice::None);
         assert_eq!(choice(&[(THEIRS, Absent)]), Choice::None);
         assert_eq!(choice(&[(THEIRS, Failed), (CALL, Expired)]), Choice::Expired);
         assert_eq!(choice(&[(THEIRS, Failed)]), Choice::Lost("it was given up".to_owned()));
+        assert_eq!(choice(&[(CALL, Unkept)]), Choice::Lost("it was given up".to_owned()));
     }
 }

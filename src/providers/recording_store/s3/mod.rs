@@ -1,11 +1,14 @@
 //! Recordings in a bucket of an S3-compatible service.
 //!
 //! Requests carry their signature in the address (AWS Signature Version 4, by `rusty-s3`), valid for some minutes. A file
-//! goes up in one `PUT` with the SHA-256 of its content, so that the service refuses what was changed on the way; it
-//! is there whole or not at all. Buckets of AWS itself are named in the host, those of others in the path.
+//! goes up in one `PUT`, a large one in parts (`multipart`), with the SHA-256 of what each holds, so that the service refuses
+//! what was changed on the way; it is there whole or not at all. Buckets of AWS itself are named in the host, those of others in the path.
 //!
 //! Rules: docs.aws.amazon.com/AmazonS3/latest/API (`PutObject`, `GetObject`, `HeadObject`, `DeleteObject`).
 
+mod action;
+mod multipart;
+mod refusal;
 mod request;
 
 use std::ops::Range;
@@ -115,6 +118,13 @@ impl RecordingStore for S3 {
 
     fn delete<'a>(&'a self, key: &'a str) -> LocalBoxFuture<'a, Result<(), KeepError>> {
         Box::pin(async move { self.requests.delete(&self.object(key)?).await })
+    }
+
+    fn sweep<'a>(&'a self, before: i64) -> LocalBoxFuture<'a, Result<usize, KeepError>> {
+        Box::pin(async move {
+            let prefix = if self.prefix.is_empty() { String::new() } else { format!("{}/", self.prefix) };
+            multipart::sweep(&self.requests, &prefix, before).await
+        })
     }
 }
 

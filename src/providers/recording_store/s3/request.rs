@@ -1,7 +1,7 @@
 //! One request to a bucket and its answer.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
@@ -22,21 +22,23 @@ use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 use url::Url;
 
+use super::multipart;
+use super::refusal::{self, Asked};
 use crate::providers::https;
 use crate::providers::recording_store::{KeepError, PIECE, SoundBytes, blocking};
 
 /// How long a connection may take to open, TLS included.
 const CONNECT_WITHIN: Duration = Duration::from_secs(4);
 /// How long an answer may take to begin, and each further piece of it; the file that goes up comes before the answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// The slowest line on which a file goes up before it is given up. Bytes per second: 200 kbit/s.
 const SLOWEST: u64 = 25_000;
 /// How long a signature holds: longer than a clock that is a little wrong, and than a connection takes to open.
 const SIGNED_FOR: Duration = Duration::from_secs(300);
-/// The largest file that S3 takes in one request: 5 GiB, which are 46 hours of two voices as WAV.
-pub(super) const LARGEST: u64 = 5 << 30;
 /// The header that makes the service compare what came with what was sent.
 const CHECKSUM: &str = "x-amz-checksum-sha256";
+/// The largest answer in XML: a list of a thousand names of a thousand bytes each, and what is said of them.
+const LARGEST_ANSWER: usize = 4 << 20;
 
 /// Makes requests for one bucket.
 pub(super) struct Requests {
@@ -45,34 +47,87 @@ pub(super) struct Requests {
     client: Option<awc::Client>,
 }
 
+/// A part of a file that goes up, or all of it.
+#[derive(Clone)]
+pub(super) struct Upload {
+    pub file: Arc<File>,
+    pub bytes: Range<u64>,
+    /// The SHA-256 of these bytes, in base64.
+    pub sum: String,
+}
+
 impl Requests {
     pub(super) fn new(bucket: Bucket, credentials: Credentials) -> Self {
         Self { bucket, credentials, client: https::client(CONNECT_WITHIN) }
     }
 
-    #[cfg(test)]
     pub(super) const fn bucket(&self) -> &Bucket {
         &self.bucket
     }
 
+    pub(super) const fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
     /// Sends a file up, and deletes it here.
-    pub(super) async fn put(&self, object: &str, file: &Path) -> Result<(), KeepError> {
-        let path = file.to_owned();
-        let (sound, bytes, sum) = blocking(move || summed(&path)).await?;
-        let mut action = self.bucket.put_object(Some(&self.credentials), object);
-        action.headers_mut().insert(CHECKSUM, sum.as_str());
-        let request = self.request(Method::PUT, action.sign(SIGNED_FOR))?.insert_header((CHECKSUM, sum.as_str()));
-        let within = ANSWER_WITHIN + Duration::from_secs(bytes / SLOWEST);
-        let sent = timeout(within, request.send_body(SizedStream::new(bytes, pieces(sound, bytes)))).await;
-        let answer = sent.map_err(|_| too_late(within))?.map_err(|error| away(&error))?;
-        refused(answer.status())?;
+    pub(super) async fn put(&self, object: &str, path: &Path) -> Result<(), KeepError> {
+        let opened = path.to_owned();
+        let open = move || {
+            let file = File::open(opened)?;
+            let bytes = file.metadata()?.len();
+            Ok((Arc::new(file), bytes))
+        };
+        let (file, bytes) = blocking(open).await?;
+        if bytes <= multipart::WHOLE_UP_TO {
+            let whole = Upload::of(file, 0..bytes).await?;
+            self.send(self.bucket.put_object(Some(&self.credentials), object), Method::PUT, whole).await?;
+        } else {
+            multipart::put(self, object, file, bytes).await?;
+        }
         // A service that takes less than all of it would lose the rest for good.
         match self.size(object).await? {
             size if size == bytes => {}
             size => return Err(KeepError::Away(format!("it kept {size} bytes of {bytes}"))),
         }
-        let path = file.to_owned();
+        let path = path.to_owned();
         blocking(move || Ok(fs::remove_file(path)?)).await
+    }
+
+    /// Sends bytes up, with their checksum.
+    pub(super) async fn send<'a>(
+        &self,
+        mut action: impl S3Action<'a>,
+        method: Method,
+        upload: Upload,
+    ) -> Result<ClientResponse, KeepError> {
+        action.headers_mut().insert(CHECKSUM, upload.sum.clone());
+        let request = self.request(method, action.sign(SIGNED_FOR))?.insert_header((CHECKSUM, upload.sum.as_str()));
+        let length = upload.bytes.end - upload.bytes.start;
+        let within = ANSWER_WITHIN + Duration::from_secs(length / SLOWEST);
+        let body = SizedStream::new(length, pieces(upload.file, upload.bytes));
+        let sent = timeout(within, request.send_body(body)).await.map_err(|_| too_late(within))?;
+        refusal::judged(sent.map_err(|error| away(&error))?, Asked::ToKeep).await
+    }
+
+    /// Asks for something that is said in the address, some headers and a few words, and is answered in XML.
+    pub(super) async fn ask<'a>(
+        &self,
+        action: &impl S3Action<'a>,
+        method: Method,
+        header: Option<(&'static str, &'static str)>,
+        words: String,
+        within: Duration,
+    ) -> Result<Bytes, KeepError> {
+        let mut request = self.request(method, action.sign(SIGNED_FOR))?;
+        if let Some(header) = header {
+            request = request.insert_header(header);
+        }
+        let answered = async {
+            let sent = request.send_body(words).await.map_err(|error| away(&error))?;
+            let mut answer = refusal::judged(sent, Asked::ToKeep).await?;
+            answer.body().limit(LARGEST_ANSWER).await.map_err(|error| KeepError::Away(error.to_string()))
+        };
+        timeout(within, answered).await.map_err(|_| too_late(within))?
     }
 
     pub(super) async fn size(&self, object: &str) -> Result<u64, KeepError> {
@@ -117,8 +172,18 @@ impl Requests {
     async fn answer(&self, request: awc::ClientRequest) -> Result<ClientResponse, KeepError> {
         let sent = timeout(ANSWER_WITHIN, request.send()).await.map_err(|_| too_late(ANSWER_WITHIN))?;
         let answer = sent.map_err(|error| away(&error))?;
-        refused(answer.status())?;
-        Ok(answer)
+        refusal::judged(answer, Asked::ToGive).await
+    }
+}
+
+impl Upload {
+    /// Reads the bytes once, for their checksum.
+    pub(super) async fn of(file: Arc<File>, bytes: Range<u64>) -> Result<Self, KeepError> {
+        blocking(move || {
+            let sum = summed(&file, &bytes)?;
+            Ok(Self { file, bytes, sum })
+        })
+        .await
     }
 }
 
@@ -143,34 +208,31 @@ pub(super) async fn to_file(mut bytes: SoundBytes, file: &Path) -> Result<(), Ke
     copied
 }
 
-/// The file, its size, and the SHA-256 of its content in base64.
-fn summed(path: &Path) -> Result<(File, u64, String), KeepError> {
-    let mut file = File::open(path)?;
-    let bytes = file.metadata()?.len();
-    if bytes > LARGEST {
-        return Err(KeepError::TooLarge { bytes, most: LARGEST });
-    }
+/// The SHA-256 of a part of a file, in base64.
+fn summed(file: &File, bytes: &Range<u64>) -> Result<String, KeepError> {
     let mut hash = Sha256::new();
     let mut piece = vec![0; PIECE];
-    let mut bytes = 0;
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok((file, bytes, STANDARD.encode(hash.finalize()))),
-            read => {
-                hash.update(&piece[..read]);
-                bytes += read as u64;
-            }
-        }
+    let mut at = bytes.start;
+    while at < bytes.end {
+        let length = piece_of(at, bytes.end);
+        file.read_exact_at(&mut piece[..length], at)?;
+        hash.update(&piece[..length]);
+        at += length as u64;
     }
+    Ok(STANDARD.encode(hash.finalize()))
+}
+
+/// How much of what is left goes into one piece.
+fn piece_of(at: u64, end: u64) -> usize {
+    usize::try_from(end - at).unwrap_or(PIECE).min(PIECE)
 }
 
 /// The pieces of a file on their way up.
-fn pieces(file: File, bytes: u64) -> impl futures_util::Stream<Item = Result<Bytes, io::Error>> {
-    let file = Arc::new(file);
-    unfold(0, move |at| {
+fn pieces(file: Arc<File>, bytes: Range<u64>) -> impl futures_util::Stream<Item = Result<Bytes, io::Error>> {
+    unfold(bytes.start, move |at| {
         let file = Arc::clone(&file);
+        let length = piece_of(at, bytes.end);
         async move {
-            let length = usize::try_from(bytes - at).unwrap_or(PIECE).min(PIECE);
             if length == 0 {
                 return None;
             }
@@ -203,15 +265,6 @@ fn body(answer: ClientResponse, bytes: u64) -> SoundBytes {
 
 fn length(answer: &ClientResponse) -> Option<u64> {
     answer.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-fn refused(status: StatusCode) -> Result<(), KeepError> {
-    match status {
-        status if status.is_success() => Ok(()),
-        StatusCode::NOT_FOUND => Err(KeepError::Absent),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(KeepError::Refused(status.as_u16())),
-        status => Err(KeepError::Away(format!("it answered {}", status.as_u16()))),
-    }
 }
 
 /// Without the address, which holds a signature.

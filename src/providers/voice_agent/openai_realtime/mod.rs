@@ -26,6 +26,7 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 
 use crate::engine::audio::Rate;
+use crate::engine::call::TurnOwner;
 
 use super::{AgentBrief, AgentSession, VoiceAgent, session as link};
 
@@ -42,7 +43,7 @@ mod server_event;
 mod session;
 mod settings;
 mod sound;
-mod tools;
+pub(super) mod tools;
 
 pub use connect::OpenAiSetupError;
 pub use settings::{AudioFormat, NoiseReduction, OpenAiSettings};
@@ -70,6 +71,10 @@ impl OpenAiRealtime {
 impl<R: Rate> VoiceAgent<R> for OpenAiRealtime {
     fn name(&self) -> &'static str {
         "openai"
+    }
+
+    fn turns(&self) -> TurnOwner {
+        self.settings.turns
     }
 
     fn open(&self, brief: AgentBrief) -> AgentSession<R> {

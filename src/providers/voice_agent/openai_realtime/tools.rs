@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::engine::call::{Tool, ToolResult};
 
 /// The tools of a session.
-pub(super) fn offered(may_transfer: bool) -> Value {
+pub(in crate::providers::voice_agent) fn offered(may_transfer: bool) -> Value {
     let hang_up = json!({
         "type": "function",
         "name": "hang_up",
@@ -31,7 +31,7 @@ pub(super) fn offered(may_transfer: bool) -> Value {
 
 /// What a call of tool `name` means. Arguments that we did not offer make it unusable; the complaint is for
 /// the agent to read.
-pub(super) fn parse(name: &str, arguments: &str, may_transfer: bool) -> Tool {
+pub(in crate::providers::voice_agent) fn parse(name: &str, arguments: &str, may_transfer: bool) -> Tool {
     match name {
         "hang_up" => match read::<NoArguments>(arguments) {
             Ok(NoArguments {}) => Tool::HangUp,
@@ -51,7 +51,7 @@ pub(super) fn parse(name: &str, arguments: &str, may_transfer: bool) -> Tool {
 }
 
 /// What the agent reads as the outcome of its call.
-pub(super) fn output(result: &ToolResult) -> String {
+pub(in crate::providers::voice_agent) fn output(result: &ToolResult) -> String {
     match result {
         ToolResult::Done => json!({ "ok": true }).to_string(),
         ToolResult::Refused(why) => json!({ "ok": false, "error": why }).to_string(),

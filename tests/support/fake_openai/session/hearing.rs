@@ -28,7 +28,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         let silence_ms =
             self.settings["audio"]["input"]["turn_detection"]["silence_duration_ms"].as_u64().unwrap_or(500);
-        for edge in self.ears.hear(&samples, is_ulaw, silence_ms) {
+        for edge in self.ears.hear(&samples, if is_ulaw { 160 } else { 480 }, silence_ms) {
             match edge {
                 Edge::Started { at_ms } => self.speech_started(at_ms).await,
                 Edge::Stopped { at_ms } => self.speech_stopped(at_ms).await,
