@@ -46,6 +46,31 @@ async fn a_call_sends_byte_for_byte_what_the_preview_shows() {
 }
 
 #[tokio::test]
+async fn what_is_not_saved_yet_is_shown_as_it_would_be_sent_and_changes_nothing() {
+    let service = with_openai(&openai().await, |_| {});
+    let path = "/businesses/Reception/prompt/preview";
+    let changes = json!({ "prompts": { "inbound": "Sell {{goods}}." }, "variables": { "goods": "plum cake" } });
+    let at = "2026-11-24T09:30:00Z";
+    let ask = |changes: Value| json!({ "channel": "inbound", "at": at, "changes": changes });
+    let before = admin(&service, "POST", path, Some(ask(json!({}))), 200).await;
+    let drafted = admin(&service, "POST", path, Some(ask(changes.clone())), 200).await;
+    assert!(drafted["prompt"].as_str().unwrap().contains("Sell plum cake."), "{drafted}");
+    assert_eq!(admin(&service, "POST", path, Some(ask(json!({}))), 200).await, before, "nothing was changed");
+    let wrong = json!({ "language": "no language", "colour": "red" });
+    let refused = admin(&service, "POST", path, Some(ask(wrong)), 422).await;
+    let fields: Vec<&str> =
+        refused["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
+    assert!(fields.contains(&"language") && fields.contains(&"colour"), "{refused}");
+
+    // Once it is saved, it is what a call is told.
+    let mut edit = changes;
+    edit["version"] = before["version"].clone();
+    admin(&service, "PATCH", "/businesses/Reception", Some(edit), 200).await;
+    let saved = admin(&service, "POST", path, Some(ask(json!({}))), 200).await;
+    assert_eq!(saved["prompt"], drafted["prompt"]);
+}
+
+#[tokio::test]
 async fn each_prompt_is_made_once_and_a_missing_one_is_told() {
     let fake = openai().await;
     let service = with_openai(&fake, |config| config.business[0].prompt = String::new());

@@ -147,7 +147,7 @@ class CampaignPage {
   }
 
   async tick() {
-    if (document.hidden || this.campaign.ended_at) return;
+    if (document.hidden || this.campaign.state !== 'running') return;
     try {
       await this.read();
       fill(this.problem);
