@@ -17,6 +17,8 @@ mod skip;
 mod calls;
 #[path = "api/document.rs"]
 mod document;
+#[path = "api/live.rs"]
+mod live;
 #[cfg(feature = "postgres")]
 #[path = "api/outages.rs"]
 mod outages;

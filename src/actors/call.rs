@@ -28,8 +28,9 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
+use crate::actors::live_feed::LiveNews;
 use crate::actors::metered::{Metered, MeteredActor};
-use crate::clock::CallClock;
+use crate::clock::{self, CallClock};
 use crate::engine::audio::CallRate;
 use crate::engine::call::{CallMachine, CallStats, Farewell, HangupCause, Input, Output, Speaker, journal};
 use crate::engine::ids::{Digit, Mark, ResponseId};
@@ -164,6 +165,11 @@ impl<R: CallRate> CallActor<R> {
         AnsweredCall { address, line }
     }
 
+    /// Tells whoever watches calls, if anybody does.
+    fn tell_watchers(&self, news: LiveNews<'_>) {
+        self.plan.live.tell(&self.plan.business, &self.plan.call, news);
+    }
+
     fn tell(&mut self, input: Input, ctx: &mut Metered<Self>) {
         self.tell_with(input, None, ctx);
     }
@@ -230,6 +236,7 @@ impl<R: CallRate> Actor for CallActor<R> {
         if let Some(ear) = self.ear.take() {
             ctx.spawn(Pulse(ear));
         }
+        self.tell_watchers(LiveNews::Began { since: clock::wall_micros() });
         self.tell(Input::Answered, ctx);
     }
 

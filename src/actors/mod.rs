@@ -20,7 +20,7 @@
 //! | [`webhook_sender::WebhookSender`] | one | which outgoing webhooks this node is sending |
 //!
 //! All of them run in a [`metered`] context: it counts their mailboxes and catches their panics. [`lateness`] is no
-//! actor: it watches the threads on which calls live.
+//! actor: it watches the threads on which calls live. Nor is [`live_feed`]: what calls tell to whoever watches them.
 
 pub mod asterisk;
 pub mod business_keeper;
@@ -31,6 +31,7 @@ pub mod campaign;
 pub mod capacity;
 pub mod dialler;
 pub mod lateness;
+pub mod live_feed;
 pub mod metered;
 pub mod own_recordings;
 pub mod prompts;

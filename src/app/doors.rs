@@ -15,6 +15,7 @@ use crate::http::api::businesses::BusinessDoor;
 use crate::http::api::calls::place::DialDesk;
 use crate::http::api::campaigns::CampaignDesk;
 use crate::http::api::webhooks::HookDoor;
+use crate::http::console::live::LiveDesk;
 use crate::http::console::session::SessionBook;
 use crate::http::health::Checks;
 use crate::http::webhooks::Webhooks;
@@ -41,6 +42,7 @@ pub(super) struct Doors {
     campaigns: Data<CampaignDesk>,
     recordings: Data<RecordingDesk>,
     asterisk: Data<AsteriskDesk>,
+    live: Data<LiveDesk>,
 }
 
 impl Doors {
@@ -94,6 +96,7 @@ impl Doors {
             campaigns: Data::new(CampaignDesk { settings: config.campaigns.clone() }),
             recordings: Data::new(recordings),
             asterisk: Data::new(asterisk_desk(parts, core)?),
+            live: Data::new(LiveDesk { feed: core.live.clone(), is_stopping: Arc::clone(&core.is_stopping) }),
         })
     }
 
@@ -112,6 +115,7 @@ impl Doors {
             .app_data(self.campaigns.clone())
             .app_data(self.recordings.clone())
             .app_data(self.asterisk.clone())
+            .app_data(self.live.clone())
             .service(crate::http::only("GET", "/twilio/media").route(web::get().to(twilio_stream::accept)))
             .configure(|app| console::open(&self.console, app))
             .configure(crate::http::routes);

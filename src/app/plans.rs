@@ -11,6 +11,7 @@ use crate::actors::business_keeper::Businesses;
 use crate::actors::call::{CallActor, CallPlan, FilesOfCall, SoundSettings};
 use crate::actors::call_registry::Reservation;
 use crate::actors::capacity::Capacity;
+use crate::actors::live_feed::LiveFeed;
 use crate::actors::metered::{MailboxFigures, Meter, order};
 use crate::actors::prompts::Prompts;
 use crate::actors::recording_starter::{CallAnswered, RecordingStarter};
@@ -47,6 +48,7 @@ pub(super) struct Makings {
     pub can_transfer: bool,
     /// Of all calls.
     pub meter: Arc<dyn Meter>,
+    pub live: LiveFeed,
     pub telemetry: Telemetry,
 }
 
@@ -68,6 +70,7 @@ pub(super) fn plans<R: CallRate>(makings: Makings, agents: Agents<R>) -> MakePla
         carrier,
         can_transfer,
         meter,
+        live,
         telemetry,
     } = makings;
     Arc::new(move |admission: Admission, reservation: Reservation, media| {
@@ -111,6 +114,7 @@ pub(super) fn plans<R: CallRate>(makings: Makings, agents: Agents<R>) -> MakePla
             slot: Some(capacity.start(&admission.call, &admission.business, admission.direction)),
             carrier: carrier.clone(),
             meter: Arc::clone(&meter),
+            live: live.clone(),
             telemetry: telemetry.clone(),
         }
     })

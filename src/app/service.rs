@@ -19,6 +19,7 @@ use crate::actors::call_status::{CallStatusActor, CallStatusSettings};
 use crate::actors::capacity::Capacity;
 use crate::actors::dialler::Dialler;
 use crate::actors::lateness::{self, Overload};
+use crate::actors::live_feed::LiveFeed;
 use crate::actors::prompts::Prompts;
 use crate::actors::recording_starter::RecordingStarter;
 use crate::actors::recording_supervisor::RecordingSupervisor;
@@ -78,6 +79,8 @@ pub(super) struct Core {
     /// Who places calls where the carrier can't.
     pub pbx_carrier: Option<Arc<dyn Carrier>>,
     pub claim: ClaimCall,
+    /// What live calls tell to whoever watches.
+    pub live: LiveFeed,
     pub overload: Arc<Overload>,
     pub is_stopping: Arc<AtomicBool>,
     /// How long the database may take for something that somebody waits for.
@@ -186,6 +189,7 @@ impl Parts {
             claim: plans::claims(self.store.clone(), Arc::clone(&node)),
             businesses,
             node,
+            live: LiveFeed::default(),
             overload: Arc::new(Overload::default()),
             is_stopping: Arc::new(AtomicBool::new(false)),
             patience,
@@ -231,6 +235,7 @@ impl Parts {
             carrier: core.carrier.clone(),
             can_transfer: true,
             meter: plans::meter(&self.telemetry),
+            live: core.live.clone(),
             telemetry: self.telemetry.clone(),
         }
     }

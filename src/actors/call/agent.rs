@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix::AsyncContext as _;
 
+use crate::actors::live_feed::LiveNews;
 use crate::actors::metered::Metered;
 use crate::engine::audio::CallRate;
 use crate::engine::call::{AgentLoss, Detector, Input};
@@ -63,6 +64,7 @@ impl<R: CallRate> CallActor<R> {
             }
             AgentEvent::Text { response, text } => {
                 self.plan.media.said(Said::Piece(response, &text));
+                self.tell_watchers(LiveNews::Piece(response, &text));
                 Input::AgentText { response, text }
             }
             AgentEvent::ResponseEnded { response, outcome } => Input::ResponseEnded { response, outcome },

@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix::fut::{ActorFutureExt as _, WrapFuture as _};
 use actix::{ActorContext as _, AsyncContext as _, ContextFutureSpawner as _};
 
+use crate::actors::live_feed::LiveNews;
 use crate::actors::metered::Metered;
 use crate::clock;
 use crate::engine::audio::CallRate;
@@ -24,6 +25,7 @@ const UNREAD_FRAMES: u32 = 250;
 impl<R: CallRate> CallActor<R> {
     pub(super) fn store_turn(&mut self, turn: Turn) {
         self.plan.media.said(Said::Turn(&turn));
+        self.tell_watchers(LiveNews::Turn(&turn));
         let words = turn.heard_text.trim();
         if !words.is_empty() {
             self.history.push((turn.speaker, words.to_owned()));
@@ -43,8 +45,13 @@ impl<R: CallRate> CallActor<R> {
             }
             _ => {}
         }
+        if self.plan.record.is_none() && !self.plan.live.is_watched() {
+            return;
+        }
+        let event = timeline::record(now, clock::wall_micros(), &note);
+        self.tell_watchers(LiveNews::Event(&event));
         if let Some(record) = &mut self.plan.record {
-            record.event(timeline::record(now, clock::wall_micros(), &note));
+            record.event(event);
         }
     }
 
@@ -64,6 +71,7 @@ impl<R: CallRate> CallActor<R> {
         if let Some(mut record) = self.plan.record.take() {
             record.end(timeline::end(cause, farewell.clone(), stats, clock::wall_micros()));
         }
+        self.tell_watchers(LiveNews::Ended(cause));
         self.plan.media.ended(cause);
         self.plan.media.close();
         drop(self.plan.slot.take());

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::actors::call_registry::Reservation;
 use crate::actors::capacity::Slot;
+use crate::actors::live_feed::LiveFeed;
 use crate::actors::metered::Meter;
 use crate::engine::audio::{EndpointSettings, PcmFrame, PlayoutSettings, Rate, VadSettings};
 use crate::engine::call::{CallSettings, HangupCause, Phrase, Turn};
@@ -50,6 +51,8 @@ pub struct CallPlan<R: Rate> {
     pub carrier: Option<Arc<dyn Carrier>>,
     /// The figures of all calls' mailboxes, one for the process.
     pub meter: Arc<dyn Meter>,
+    /// Who watches it.
+    pub live: LiveFeed,
     /// Logs and figures.
     pub telemetry: Telemetry,
 }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::actors::live_feed::LiveNews;
 use crate::actors::metered::Metered;
 use crate::engine::audio::{CallRate, Edge, PcmFrame, Step};
 use crate::engine::call::{Detector, FrameDrop, Input, ResponseOutcome, Speaker};
@@ -33,6 +34,7 @@ impl<R: CallRate> CallActor<R> {
             Edge::Started => (true, Input::CallerSpeechStarted { by, ago: self.audio.endpointer.onset_age() }),
             Edge::Ended => (false, Input::CallerSpeechEnded { by, ago: self.audio.endpointer.silence_age() }),
         };
+        self.tell_watchers(LiveNews::Speech { speaker: Speaker::Caller, speaking });
         self.order_agent(AgentOrder::CallerSpeech { speaking });
         self.tell(input, ctx);
     }
@@ -82,6 +84,7 @@ impl<R: CallRate> CallActor<R> {
     fn send_frame(&mut self, now: CallTime, response: ResponseId, frame: &PcmFrame<R>) {
         if self.playing != Some(response) {
             self.playing = Some(response);
+            self.tell_watchers(LiveNews::Speech { speaker: Speaker::Agent, speaking: true });
             self.told.push_back((Input::PlayoutStarted(response), None));
         }
         self.stats.agent_frames += 1;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use actix_web::http::header::{CACHE_CONTROL, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,7 @@ use crate::clock;
 use crate::engine::ids::BusinessId;
 use crate::http::api::Api;
 use crate::http::api::body::Body;
+use crate::http::api::caller::Caller;
 use crate::http::api::problem::{Problem, ProblemKind};
 use crate::telemetry::Refusal;
 
@@ -109,6 +110,33 @@ fn logged_in(request: &HttpRequest, api: &Api) -> Result<Login, Problem> {
     };
     api.throttle.token(login.caller.token()).map_err(Problem::too_many_requests)?;
     Ok(login)
+}
+
+/// Who watches live calls: by a token of the interface, or by a session.
+///
+/// # Errors
+/// Neither is valid, or too much was asked.
+pub(super) fn watching(request: &HttpRequest, api: &Api) -> Result<Caller, Problem> {
+    if !request.headers().contains_key(AUTHORIZATION) {
+        return logged_in(request, api).map(|login| login.caller);
+    }
+    let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = given.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let Some(caller) = token.and_then(|(_, token)| api.tokens.look_up(token.trim(), clock::wall_micros())) else {
+        stranger(api, request.peer_addr().map(|address| address.ip()))?;
+        return Err(Problem::new(ProblemKind::Unauthenticated, "this is not a valid token"));
+    };
+    api.throttle.token(caller.token()).map_err(Problem::too_many_requests)?;
+    Ok(caller)
+}
+
+/// Whether somebody who watches may go on: the token is still valid, and the session, where there is one.
+pub(super) fn may_go_on(request: &HttpRequest, api: &Api, caller: &Caller) -> bool {
+    let now = clock::wall_micros();
+    match request.headers().contains_key(AUTHORIZATION) {
+        true => api.tokens.holder(caller.token(), now).as_ref() == Some(caller),
+        false => session::of_request(api, request, now).is_some_and(|login| login.caller == *caller),
+    }
 }
 
 /// Counts a request of somebody who is nobody yet.

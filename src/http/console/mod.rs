@@ -6,12 +6,14 @@
 //! | `POST /console/login` | `{"token": …}` → a session, as a cookie |
 //! | `GET /console/session` | who is logged in, and the text that must be shown with every change |
 //! | `POST /console/logout` | the end of the session |
+//! | `GET /console/live` | what live calls tell, as it happens: server-sent events |
 //! | `GET /console/call` | the WebSocket of a call ([`crate::transport::browser`]) |
 //!
 //! Everything that the pages show they ask of `/api/v1`, which takes the session as it takes the token that it came from.
 
 pub mod assets;
 pub mod door;
+pub mod live;
 pub mod session;
 
 use actix_web::web::{self, PayloadConfig, ServiceConfig};
@@ -31,5 +33,6 @@ pub fn routes(config: &mut ServiceConfig) {
         )
         .service(only("POST", "/console/logout").route(web::post().to(door::log_out)))
         .service(only("GET", "/console/session").route(web::get().to(door::show)))
+        .service(only("GET", "/console/live").route(web::get().to(live::watch)))
         .configure(assets::routes);
 }
