@@ -19,6 +19,7 @@ mod console_pages {
     mod businesses;
     mod campaigns;
     mod history;
+    mod live;
     mod manner;
     mod record;
     pub mod world;

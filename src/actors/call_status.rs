@@ -30,8 +30,8 @@ use crate::engine::status::{CarrierSource, StatusChange};
 use crate::store::{Observer, StatusSpool, StatusWriter, StoreError, StoreEvent, StoredStatus};
 use crate::telemetry::{Event, Telemetry};
 
-/// How long a refusal waits for others, to share their commit: a few of these make up the silence that a caller who is
-/// refused hears before the sentence that says so, and at 500 refusals a second 25 share a commit.
+/// How long a refusal waits for others, to share their commit: at 500 refusals a second 25 do, and a caller who is told
+/// after the commit that there is no room notices no such wait.
 pub const COMPANY_WITHIN: Duration = Duration::from_millis(50);
 
 /// Keep a status change. Answered once it can't be lost any more, or refused.

@@ -90,6 +90,7 @@ impl LiveFeed {
         }
         let (what, mut value) = describe(news);
         value["call_sid"] = call.as_str().into();
+        value["business"] = business.as_str().into();
         let line = LiveLine { business: business.clone(), what, json: value.to_string() };
         self.lines.send(Arc::new(line)).ok(); // refused only if the last watcher has just left
     }

@@ -19,7 +19,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::actors::business_keeper::Businesses;
 use crate::actors::call_registry::{AskFarewell, CallRegistry, CarrierEnded, FarewellOf};
-use crate::actors::call_status::{CallStatusActor, apply_status};
+use crate::actors::call_status::{ApplyStatus, CallStatusActor, apply_status};
 use crate::actors::capacity::Capacity;
 use crate::actors::dialler::{Dialler, JobInUrl};
 use crate::actors::lateness::Overload;
@@ -145,6 +145,10 @@ async fn refuse(service: &Webhooks, why: Refusal, reason: &str, change: StatusCh
         reason: Some(reason.to_owned()),
         ..change
     };
+    if why == Refusal::Overloaded {
+        // Hundreds of callers a second may be told so, and the disk is no reason to let them wait together.
+        return metered::order(&service.status, ApplyStatus(change));
+    }
     note_status(service, change).await;
 }
 

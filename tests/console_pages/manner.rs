@@ -35,6 +35,7 @@ async fn every_page_can_be_used_by_keyboard_and_on_a_small_screen_and_is_light_a
 
     for (name, place, title, settled) in [
         ("placing", "#/call".to_owned(), "Call", "#pad, .pad"),
+        ("live-quiet", "#/live".to_owned(), "Live calls", "#state"),
         ("history", "#/history".to_owned(), "History", "#calls tbody tr"),
         ("record", format!("#/record/{call}"), "One call", ".waveform svg"),
         ("record-hebrew", format!("#/record/{hebrew}"), "One call", "[aria-label='What it sounded like'] .nothing"),

@@ -63,6 +63,7 @@ assets! {
     "pages/call.js",
     "pages/campaigns.js",
     "pages/history.js",
+    "pages/live.js",
     "pages/login.js",
     "pages/record.js",
     "record/latency.js",

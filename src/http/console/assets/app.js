@@ -12,6 +12,7 @@ import { show as showLogin } from './pages/login.js';
  */
 const PAGES = [
   { path: 'call', name: 'Call', module: './pages/call.js' },
+  { path: 'live', name: 'Live calls', module: './pages/live.js' },
   { path: 'history', name: 'History', module: './pages/history.js' },
   { path: 'record', of: 'history', title: 'One call', module: './pages/record.js' },
   { path: 'businesses', name: 'Businesses', module: './pages/businesses.js' },

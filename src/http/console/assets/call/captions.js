@@ -3,7 +3,9 @@
 import { el, fill } from '../lib/dom.js';
 
 export class Captions {
-  constructor() {
+  /** `caller` is what the caller is called: by default it is who reads this. */
+  constructor(caller = 'You') {
+    this.caller = caller;
     this.list = el('ol', { class: 'captions', role: 'log', 'aria-live': 'polite', 'aria-label': 'What was said' });
     // What the agent is about to say, by its response, in the order in which it began.
     this.open = new Map();
@@ -18,7 +20,7 @@ export class Captions {
     const words = el('span', { dir: 'auto' }, heard ?? text);
     if (unheard.trim()) words.append(el('span', { class: 'unheard', title: 'not heard' }, unheard));
     if (!text.trim()) words.append(el('span', { class: 'quiet' }, '(no words)'));
-    const who = speaker === 'agent' ? 'Agent' : 'You';
+    const who = speaker === 'agent' ? 'Agent' : this.caller;
     fill(item, el('span', { class: 'who' }, interrupted ? `${who}, interrupted` : who), words);
     item.dataset.interrupted = interrupted;
     item.scrollIntoView({ block: 'nearest' });
