@@ -9,6 +9,7 @@ mod api;
 mod asterisk;
 mod carrier;
 mod checks;
+mod console;
 mod doors;
 mod hooks;
 mod plans;
@@ -39,6 +40,7 @@ use crate::store::{self, Store, StoreSettings};
 use crate::telemetry::{Event, Telemetry};
 
 use admin_token::admin_token;
+pub use asterisk::rest as asterisk_rest;
 pub use playback::recording_store;
 pub use recording_places::sweep_recordings;
 use service::Parts;

@@ -4,7 +4,7 @@
 //! record of each call and tells its operators what happened.
 //!
 //! ```text
-//!     phone (Twilio, PBX)               carrier HTTP                operator
+//!  phone (Twilio, PBX, browser)         carrier HTTP                operator
 //!           │ media                          │ webhooks                 │
 //!   ┌───────▼────────┐               ┌───────▼────────┐           ┌─────▼─────┐
 //!   │ transport      │               │ http           │           │ cli       │
@@ -23,15 +23,15 @@
 //! ```
 //!
 //! That is a call that comes in. [`actors`] lists everybody else: who keeps businesses and their prompts, counts calls, places
-//! them, runs campaigns, asks about calls whose end nobody told, has them recorded, sees to their recordings and words, and tells
-//! businesses what happened.
+//! them, runs campaigns, asks about calls whose end nobody told, has them recorded, sees to their recordings and words, tells an Asterisk
+//! whom to connect, and tells businesses what happened. [`engine::quality`] judges a call that is over.
 //!
 //! Layers, bottom-up; each may import only what stands above it in this list:
 //!
 //! * [`engine`]: pure. No clock, socket, file, database, log or actor; everything is `(now, input) → outputs`.
 //! * [`clock`], [`config`], [`store`], [`providers`], [`telemetry`]: time, settings, the database, the services that we call, what we say about ourselves.
 //! * [`actors`]: who owns which state, and in what order things happen.
-//! * [`transport`], [`http`]: sockets that carry a call's audio; webhooks, health, metrics, the interface for operators.
+//! * [`transport`], [`http`]: sockets that carry a call's audio; webhooks, health, metrics, the interface for operators and its console.
 //! * [`app`], then [`cli`]: wiring, and the command line.
 //!
 //! Where to start reading: [`engine::call`], then [`actors::call`], then [`app`].

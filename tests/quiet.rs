@@ -5,6 +5,7 @@
 mod service;
 
 use service::{CALLED, CALLER, INTERRUPTION, PATIENCE, Service, auth_token, ms};
+use trunkline::engine::quality::judge;
 
 const SECRET_PROMPT: &str = "Recommend the plum cake to everybody.";
 const SECRET_GREETING: &str = "Bakery Miller, good morning!";
@@ -38,9 +39,12 @@ async fn a_call_is_two_lines_and_tells_nothing_of_its_people() {
         format!("barge_ins={}", figures.barge_ins),
         format!("caller_frames={}", figures.caller_frames),
         format!("media_faults={}", figures.media_faults),
+        format!("verdict={}", judge(figures, facts.cause()).verdict.word()),
     ] {
         assert!(ended.split(' ').any(|pair| pair == figure), "{figure} in {ended}");
     }
+
+    assert!(ended.ends_with(&format!(" score={}", judge(figures, facts.cause()).score)), "{ended}");
 
     let words = facts.turns.iter().flat_map(|turn| turn.text.split_whitespace()).filter(|word| word.len() > 5);
     let digits = |number: &'static str| number.trim_start_matches('+');

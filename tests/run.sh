@@ -8,7 +8,7 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
 # No step takes this long, on two cores and from an empty target directory, unless it hangs.
-STEP_LIMIT=20m
+STEP_LIMIT=40m
 
 passed=0
 failed=0
@@ -57,7 +57,7 @@ main() {
 # What a test needs, the packages that bring it, and what is skipped without it.
 install_missing() {
     local need missing=()
-    for need in cc libpq postgres promtool valgrind venv flite pocketsphinx podman sqlite3 sipp mmdebstrap; do
+    for need in cc libpq postgres promtool valgrind venv flite pocketsphinx podman sqlite3 chromium sipp mmdebstrap; do
         have "$need" || read -r -a missing <<<"${missing[*]} $(packages_for "$need")"
     done
     if ((${#missing[@]})) && command -v apt-get >/dev/null && ((EUID == 0)); then
@@ -71,6 +71,7 @@ install_missing() {
     have promtool || skip "what promtool says of /metrics" "promtool is missing (prometheus)"
     have valgrind || skip "counting instructions" "valgrind is missing"
     have flite && have pocketsphinx || skip "a recogniser that is a real one" "flite or pocketsphinx is missing"
+    have chromium || skip "the console in a browser" "chromium or chromium-driver is missing"
     have sqlite3 || skip "the backup of SQLite" "sqlite3 is missing"
     have podman || skip "the container" "podman, runc or mmdebstrap is missing"
     if ! have sipp || ! have mmdebstrap; then
@@ -88,6 +89,7 @@ have() {
     postgres) command -v postgres >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null ;;
     promtool | valgrind | flite | sqlite3 | sipp | mmdebstrap) command -v "$1" >/dev/null ;;
     pocketsphinx) command -v pocketsphinx_continuous >/dev/null ;;
+    chromium) command -v chromium >/dev/null && command -v chromedriver >/dev/null ;;
     podman) command -v podman >/dev/null && command -v runc >/dev/null && command -v mmdebstrap >/dev/null ;;
     venv) python3 -c "import ensurepip, venv" >/dev/null 2>&1 ;;
     esac
@@ -105,6 +107,7 @@ packages_for() {
     pocketsphinx) echo pocketsphinx pocketsphinx-en-us ;;
     podman) echo podman runc mmdebstrap ;;
     sqlite3) echo sqlite3 ;;
+    chromium) echo chromium chromium-driver ;;
     sipp) echo sip-tester ;;
     mmdebstrap) echo mmdebstrap ;;
     esac

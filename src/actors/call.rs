@@ -42,7 +42,7 @@ pub use hang_up::END_SEEN_WITHIN;
 use hang_up::HangUpToken;
 use line::CallerEar;
 pub use line::{CallerAudio, CallerLine};
-pub use plan::{CallPlan, FilesOfCall, MediaPort, Phrases, SoundSettings};
+pub use plan::{CallPlan, FilesOfCall, MediaPort, Phrases, Said, SoundSettings};
 use pulse::{Alarm, Pulse};
 
 /// A call, as its transport holds it: the caller's frames go down the line, all else into the mailbox.

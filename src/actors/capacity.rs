@@ -24,6 +24,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::actors::lateness::Overload;
 use crate::clock;
 use crate::engine::capacity::{Scope, Wish};
 use crate::engine::ids::{BusinessId, CallSid};
@@ -166,6 +167,25 @@ impl Capacity {
     /// Whether the nodes of one database share the limits.
     pub fn is_shared(&self) -> bool {
         self.sharing.is_some()
+    }
+
+    /// Keeps a slot for a call that comes in without a webhook before it, if one is free and the live calls are not late
+    /// already; else how that is counted, and why, as the record has it.
+    ///
+    /// # Errors
+    /// There is no room for the call.
+    pub async fn find_room(
+        &self,
+        call: &CallSid,
+        business: &BusinessId,
+        overload: &Overload,
+    ) -> Result<(), (Refusal, &'static str)> {
+        if overload.is_on() {
+            return Err((Refusal::Overloaded, "live calls are served late already"));
+        }
+        let slot = self.slot(business, CallDirection::Inbound).await.map_err(|full| (full.refusal(), full.reason()))?;
+        self.keep(call.clone(), slot);
+        Ok(())
     }
 
     /// A slot for a call of this business, if one is free.

@@ -1,4 +1,4 @@
-//! The socket for calls from an Asterisk PBX, if it is configured.
+//! The ways to an Asterisk PBX: the socket for its calls, and its REST interface, as far as they are configured.
 
 use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::actors::asterisk::{AriCarrier, AriController, AriParts, AriState};
-use crate::config::{AudioSocketSettings, Config};
+use crate::config::{self, AudioSocketSettings, Config};
 use crate::engine::audio::{Hz8k, Hz16k, Hz24k, Hz48k, Rate};
 use crate::engine::wire::audiosocket::UuidSeal;
 use crate::providers::ari::{AriSettings, AsteriskRest};
@@ -44,8 +44,10 @@ pub(super) fn listen(listener: Option<&TcpListener>, door: &Arc<SocketDoor>, tel
 /// Decodes the recordings for calls at each rate that there can be.
 pub(super) fn warm_up(config: &Config) {
     local::warm_up::<Hz8k>();
-    if config.asterisk.audiosocket.enabled {
+    if config.asterisk.audiosocket.enabled || config.console.enabled {
         local::warm_up::<Hz16k>();
+    }
+    if config.asterisk.audiosocket.enabled {
         local::warm_up::<Hz24k>();
         local::warm_up::<Hz48k>();
     }
@@ -63,14 +65,7 @@ pub(super) fn steer(
 ) -> anyhow::Result<Option<(AriState, Option<AriCarrier>)>> {
     let config = &config.asterisk;
     let (own, audio) = (&config.ari, &config.audiosocket);
-    let (Some(url), Some(password), Some(listener)) = (&own.url, &own.password, listener) else { return Ok(None) };
-    let ari = AsteriskRest::new(AriSettings {
-        url: url.clone(),
-        username: own.username.clone(),
-        password: password.clone(),
-        application: own.app.clone(),
-        answer_within: Duration::from_millis(own.answer_timeout_ms.into()),
-    });
+    let (Some(ari), Some(listener)) = (rest(own), listener) else { return Ok(None) };
     let parts = AriParts {
         ari: Arc::new(ari),
         app: own.app.clone(),
@@ -96,6 +91,18 @@ pub(super) fn steer(
         answer_within: Duration::from_millis(own.answer_timeout_ms.into()),
     });
     Ok(Some((state, carrier)))
+}
+
+/// The REST interface of the Asterisk that is configured, if one is.
+pub fn rest(own: &config::AriSettings) -> Option<AsteriskRest> {
+    let (Some(url), Some(password)) = (&own.url, &own.password) else { return None };
+    Some(AsteriskRest::new(AriSettings {
+        url: url.clone(),
+        username: own.username.clone(),
+        password: password.clone(),
+        application: own.app.clone(),
+        answer_within: Duration::from_millis(own.answer_timeout_ms.into()),
+    }))
 }
 
 /// How long calls may take to leave Asterisk after their end.

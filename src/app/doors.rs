@@ -15,16 +15,20 @@ use crate::http::api::businesses::BusinessDoor;
 use crate::http::api::calls::place::DialDesk;
 use crate::http::api::campaigns::CampaignDesk;
 use crate::http::api::webhooks::HookDoor;
+use crate::http::console::session::SessionBook;
 use crate::http::health::Checks;
 use crate::http::webhooks::Webhooks;
 use crate::telemetry::Telemetry;
+use crate::transport::browser::BrowserDoor;
 use crate::transport::twilio_stream::{self, StreamDoor};
 
+use super::plans::Makings;
 use super::service::{Core, Parts, Workers};
-use super::{api, checks, hooks};
+use super::{api, checks, console, hooks};
 
 /// Everything that answers over HTTP, shared by all threads.
 pub(super) struct Doors {
+    console: Option<Data<BrowserDoor>>,
     media: Data<StreamDoor>,
     webhooks: Data<Webhooks>,
     checks: Data<Checks>,
@@ -47,6 +51,7 @@ impl Doors {
         parts: &Parts,
         core: &Core,
         workers: &Workers,
+        browsers: Makings,
         media: Data<StreamDoor>,
         shelves: MakeShelf,
     ) -> anyhow::Result<Self> {
@@ -55,16 +60,19 @@ impl Doors {
         let api = Data::new(Api::new(
             config.api.clone(),
             &parts.admin,
+            SessionBook::new(&config.console, config.http.public_url.as_ref()),
             store.clone(),
             config.database.pool,
             core.registry.clone(),
             telemetry.clone(),
         ));
         api::keep_fresh(&api);
+        let console = console::door(core, browsers, &api)?;
         let businesses = &core.businesses.businesses;
         let (is_stopping, overload) = (Arc::clone(&core.is_stopping), Arc::clone(&core.overload));
         let checks = checks::checks(store.clone(), is_stopping, overload, core.ari.clone());
         Ok(Self {
+            console,
             media,
             webhooks: Data::new(webhooks(parts, core, workers, recordings.clone())),
             checks: Data::new(Checks(checks)),
@@ -105,6 +113,7 @@ impl Doors {
             .app_data(self.recordings.clone())
             .app_data(self.asterisk.clone())
             .service(crate::http::only("GET", "/twilio/media").route(web::get().to(twilio_stream::accept)))
+            .configure(|app| console::open(&self.console, app))
             .configure(crate::http::routes);
     }
 }

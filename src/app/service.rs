@@ -127,8 +127,9 @@ impl Parts {
         let (workers, shelves) = self.start_workers(&core, &beside)?;
         let makings = self.makings(&core, &workers);
         let pbx_door = asterisk::door(&core, makings.clone())?;
+        let browsers = makings.clone();
         let media = web::Data::new(self.stream_door(&core, makings));
-        let doors = Doors::new(self, &core, &workers, media, shelves)?;
+        let doors = Doors::new(self, &core, &workers, browsers, media, shelves)?;
         let server = self.serve(listener, doors, pbx_door, &core)?;
         self.telemetry.record(Event::ServiceStarted {
             listen: &address.to_string(),

@@ -18,6 +18,7 @@ pub mod report;
 pub mod serve;
 pub mod storm;
 pub mod telemetry;
+pub mod troubleshoot;
 
 use out::Out;
 
@@ -124,6 +125,23 @@ pub enum Command {
                            Exit code: 0 if it does, 1 if it does not, 2 if the configuration can't be used."
     )]
     Health(HealthArgs),
+    /// Show what happened on a call, how good it was, and what to do
+    #[command(
+        long_about = "Shows a call that is over from what the database knows of it: who answered, how it ended, its verdict \
+                      and score, what the carrier said, each turn with the wait before it, interruptions, gaps, errors of \
+                      the agent, and findings with cause, consequence and remedy. Only reads, also while the service runs. \
+                      Shows words and numbers of callers: mind who reads along.",
+        after_long_help = "Examples:\n  \
+                           trunkline troubleshoot --list\n      \
+                               the newest calls with their verdicts\n  \
+                           trunkline troubleshoot --last\n      \
+                               the newest call that is over\n  \
+                           trunkline troubleshoot CA0123456789abcdef0123456789abcdef --json | jq .end.quality\n      \
+                               the same for a machine\n\n\
+                           Exit code: 0, 1 if there is no such call, it is not over or the database can't be read, 2 if the \
+                           configuration or the command line can't be used."
+    )]
+    Troubleshoot(troubleshoot::TroubleshootArgs),
     /// Look after the recordings of calls
     #[command(subcommand)]
     Recordings(recordings::RecordingsCommand),
@@ -244,6 +262,7 @@ pub fn run() -> ExitCode {
         Command::Storm(args) => storm::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Health(args) => health::run(&args),
+        Command::Troubleshoot(args) => troubleshoot::run(&args),
         Command::Recordings(command) => recordings::run(&command),
         Command::Dialplan(args) => dialplan::run(&args),
         Command::Config(ConfigCommand::Check(args)) => config_check::run(&args),
@@ -304,7 +323,7 @@ mod tests {
         }
         let mut found = Vec::new();
         commands(&Cli::command(), &mut found);
-        assert_eq!(found.len(), 11);
+        assert_eq!(found.len(), 12);
         for mut command in found {
             let help = command.render_long_help().to_string();
             assert!(help.contains("Examples:") && help.contains("Exit code:"), "{help}");

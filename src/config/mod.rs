@@ -17,6 +17,7 @@ use crate::engine::audio::{EndpointSettings, PlayoutSettings, VadSettings};
 use crate::engine::call::{BargeInSettings, CallSettings, LimitSettings, SilenceSettings};
 use crate::engine::ids::PhoneNumber;
 
+mod asterisk;
 mod business;
 mod check;
 mod database_url;
@@ -37,6 +38,7 @@ mod transcription;
 mod typed;
 
 pub use crate::engine::business::CalledNumber;
+pub use asterisk::{AriSettings, AsteriskSettings, AudioSocketSettings, MediaFormat};
 pub use business::Business;
 pub use database_url::{DatabaseKind, DatabaseUrl};
 pub use environment::Environment;
@@ -45,10 +47,10 @@ pub use finding::{Finding, Severity, Source};
 pub use load::{ConfigSources, Override};
 pub use recordings::{BadPlace, RecordingsPlace, RecordingsSettings};
 pub use settings::{
-    AgentProvider, AgentSettings, ApiSettings, AriSettings, AsteriskSettings, AudioSocketSettings, CallsSettings,
-    CampaignsSettings, DatabaseSettings, HttpSettings, JournalSettings, LocalSettings, LocalSpeech, LogFormat,
-    LogLevel, LogSettings, MediaFormat, MediaSettings, NoiseReduction, OnRecordingFailure, OpenAiAudio, OpenAiSettings,
-    RecordingSettings, SpoolSettings, TwilioSettings, WebhookSettings,
+    AgentProvider, AgentSettings, ApiSettings, CallsSettings, CampaignsSettings, ConsoleSettings, DatabaseSettings,
+    HttpSettings, JournalSettings, LocalSettings, LocalSpeech, LogFormat, LogLevel, LogSettings, MediaSettings,
+    NoiseReduction, OnRecordingFailure, OpenAiAudio, OpenAiSettings, RecordingSettings, SpoolSettings, TwilioSettings,
+    WebhookSettings,
 };
 pub use transcription::{SummarySettings, TranscriptionProvider, TranscriptionSettings};
 
@@ -64,6 +66,8 @@ pub struct Config {
     pub http: HttpSettings,
     /// The interface for operators.
     pub api: ApiSettings,
+    /// The pages for operators.
+    pub console: ConsoleSettings,
     /// The one record of each call.
     pub database: DatabaseSettings,
     /// The carrier.

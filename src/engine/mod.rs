@@ -14,6 +14,7 @@ pub mod delivery;
 pub mod ids;
 pub mod outbound;
 pub mod prompt;
+pub mod quality;
 pub mod recording;
 pub mod status;
 pub mod time;

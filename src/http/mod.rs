@@ -13,12 +13,14 @@
 //! | `GET\|HEAD /ready` | a balancer: send calls here? | 200 or 503, with each check |
 //! | `GET\|HEAD /metrics` | Prometheus | text format 0.0.4 |
 //! | `/api/v1/…` | operators and integrators ([`api`]) | JSON |
+//! | `/console/…` | an operator's browser ([`console`]) | pages, and the session that they work with |
 //! | `GET\|HEAD /api/docs` | a person who wants to know it | a page |
 //!
 //! Everything under `/twilio` needs a valid signature, checked before anything is allocated for the call; everything
-//! under `/api/v1` a token.
+//! under `/api/v1` a token, or the session of somebody who has logged in with one.
 
 pub mod api;
+pub mod console;
 pub mod error;
 pub mod health;
 pub mod webhooks;

@@ -22,6 +22,7 @@
 pub mod businesses;
 pub mod call_files;
 mod call_list;
+mod call_peek;
 pub mod campaigns;
 mod claims;
 mod db;
@@ -69,6 +70,7 @@ use spool::Spool;
 use target::{Manager, Target};
 
 pub use call_list::{CallFilter, CallPlace};
+pub use call_peek::{CallPeek, PeekedCall};
 pub use error::StoreError;
 pub use health::{DatabaseState, StoreHealth};
 pub use journal::TurnWriter;

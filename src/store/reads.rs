@@ -77,18 +77,7 @@ impl Store {
     /// Everything about a call, as it stood at one moment; `None` if nobody has told of it.
     pub fn call_record(&self, call: &CallSid) -> Result<Option<CallRecord>, StoreError> {
         let recent_end = self.recent_call_end(call);
-        self.ask_of(|db| {
-            db.snapshot(|conn| {
-                let Some(row) = row_of(conn, call)? else { return Ok(None) };
-                let (turns, history, events) = (turns_of(conn, call)?, history_of(conn, call)?, events_of(conn, call)?);
-                let end = match recent_end {
-                    Some(end) => Some(end),
-                    None => end_of(conn, call)?,
-                };
-                let (transcript, summary) = (transcript_of(conn, call)?, summary_of(conn, call)?);
-                Ok(Some(CallRecord { row, end, turns, transcript, summary, history, events }))
-            })
-        })
+        self.ask_of(|db| db.snapshot(|conn| record_of(conn, call, recent_end)))
     }
 
     /// How a call ended; `None` while it goes on. A call of this node is answered from memory, also before its
@@ -127,6 +116,22 @@ impl Store {
         }
         Ok(answer?)
     }
+}
+
+/// Everything about a call; its end from memory, if it is there.
+pub(super) fn record_of(
+    conn: &mut Conn,
+    call: &CallSid,
+    recent_end: Option<CallEnd>,
+) -> Result<Option<CallRecord>, Fault> {
+    let Some(row) = row_of(conn, call)? else { return Ok(None) };
+    let (turns, history, events) = (turns_of(conn, call)?, history_of(conn, call)?, events_of(conn, call)?);
+    let end = match recent_end {
+        Some(end) => Some(end),
+        None => end_of(conn, call)?,
+    };
+    let (transcript, summary) = (transcript_of(conn, call)?, summary_of(conn, call)?);
+    Ok(Some(CallRecord { row, end, turns, transcript, summary, history, events }))
 }
 
 fn row_of(conn: &mut Conn, call: &CallSid) -> Result<Option<CallRow>, Fault> {

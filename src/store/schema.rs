@@ -352,3 +352,4 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(recordings, recording_work);
+diesel::allow_tables_to_appear_in_same_query!(calls, call_ends);

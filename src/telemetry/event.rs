@@ -389,6 +389,10 @@ pub enum Refusal {
     NoUuid,
     /// An AudioSocket with audio at a rate that no call can have.
     MediaUnsupported,
+    /// A browser's call from a page that is not ours.
+    OtherOrigin,
+    /// A browser's call by somebody who is not logged in, or may only look.
+    NotLoggedIn,
     /// As many AudioSockets are open as may be.
     TooManySockets,
     /// More AudioSockets were opened from one address than may be in that time.

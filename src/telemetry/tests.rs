@@ -176,6 +176,8 @@ fn figures_of_calls_are_summed_at_their_end() {
         ("trunkline_calls_begun_total", 3.0),
         ("trunkline_calls_ended_total{cause=\"caller_hung_up\"}", 2.0),
         ("trunkline_calls_ended_total{cause=\"internal_fault\"}", 0.0),
+        ("trunkline_call_verdicts_total{verdict=\"EXCELLENT\"}", 2.0),
+        ("trunkline_call_verdicts_total{verdict=\"CRITICAL\"}", 0.0),
         ("trunkline_call_duration_seconds_sum", 84.0),
         ("trunkline_caller_frames_total", 4_200.0),
         ("trunkline_underflow_frames_total", 6.0),

@@ -3,4 +3,5 @@
 
 pub mod admission;
 pub mod audiosocket;
+pub mod browser;
 pub mod twilio_stream;

@@ -1,6 +1,7 @@
 //! Calls, as an operator sees and ends them.
 
 use serde_json::{Value, json};
+use trunkline::engine::quality::judge;
 
 use crate::databases::Database;
 use crate::http_service::{Asked as _, Caller};
@@ -35,6 +36,12 @@ async fn an_operator_watches_a_call_and_ends_it() {
     let record = service.read(&format!("/calls/{sid}")).await.json();
     assert_eq!((&record["call"]["call_sid"], &record["call"]["from"]), (&json!(sid), &json!(CALLER)), "{record}");
     assert_eq!(record["end"]["cause"], "operator_hung_up");
+    let judged = judge(facts.stats(), facts.cause());
+    let quality = &record["end"]["quality"];
+    assert_eq!((&quality["score"], &quality["verdict"]), (&json!(judged.score), &json!(judged.verdict.word())));
+    let named: Vec<_> = judged.findings.iter().map(|finding| json!(finding.fault.word())).collect();
+    let told: Vec<_> = quality["findings"].as_array().unwrap().iter().map(|finding| finding["fault"].clone()).collect();
+    assert_eq!(told, named, "{quality}");
     let count = |list: &str| record[list].as_array().unwrap().len();
     assert_eq!(count("turns"), facts.turns.len());
     assert_eq!(count("timeline"), facts.events.len());

@@ -24,10 +24,10 @@ use crate::engine::call::Farewell;
 use crate::engine::ids::{BusinessId, CallSid, PhoneNumber};
 use crate::engine::status::{CallDirection, CallStatus, CarrierSource, Party, StatusChange};
 use crate::engine::wire::ari::{AriChannel, ChannelState};
-use crate::engine::wire::audiosocket::CallUuid;
 use crate::providers::ari::{AriError, MediaChannel, NewChannel};
 use crate::telemetry::{Event, Refusal};
 
+use super::ids::Ids;
 use super::{AriParts, ExpectedCall, PlaceCall, Wishes};
 
 /// How long the audio's channel may take to arrive in the application: Asterisk gives up connecting after 2 s.
@@ -42,32 +42,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// How often it is asked for: an hour, after which Asterisk is not the one that it was.
 const ATTEMPTS: u32 = 360;
-
-/// The names of what belongs to a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Ids {
-    pub uuid: CallUuid,
-    pub caller: String,
-    pub media: String,
-    pub bridge: String,
-}
-
-impl Ids {
-    pub(super) fn new(app: &str, caller: String, uuid: CallUuid) -> Self {
-        Self { uuid, caller, media: format!("{app}-media-{uuid}"), bridge: format!("{app}-bridge-{uuid}") }
-    }
-
-    /// Those of a call that we place.
-    pub(super) fn placed(app: &str, uuid: CallUuid) -> Self {
-        Self::new(app, format!("{app}-out-{uuid}"), uuid)
-    }
-
-    /// Whether this channel or bridge was made here, for a call of this application.
-    pub(super) fn is_ours(app: &str, id: &str) -> bool {
-        let kind = id.strip_prefix(app).and_then(|rest| rest.strip_prefix('-'));
-        kind.is_some_and(|kind| ["media-", "bridge-", "out-"].iter().any(|begin| kind.starts_with(begin)))
-    }
-}
 
 /// Where a call comes from.
 pub(super) enum Origin {
@@ -100,6 +74,16 @@ enum NoCall {
     Unanswered(u32),
     /// Asterisk did not take it: there is no such call.
     NotTaken,
+}
+
+impl NoCall {
+    /// Of something that was asked about the caller's own channel: who is not there has left.
+    fn of_caller(error: AriError) -> Self {
+        match error {
+            AriError::NotFound => Self::CallerLeft,
+            error => error.into(),
+        }
+    }
 }
 
 impl From<AriError> for NoCall {
@@ -243,10 +227,10 @@ impl AriCall {
         self.parts.expected.expect(self.ids.uuid, expected);
         let ari = Arc::clone(&self.parts.ari);
         if state != ChannelState::Up {
-            ari.answer(&self.ids.caller).await?;
+            ari.answer(&self.ids.caller).await.map_err(NoCall::of_caller)?;
         }
         ari.make_bridge(&self.ids.bridge).await?;
-        ari.join(&self.ids.bridge, &self.ids.caller).await?;
+        ari.join(&self.ids.bridge, &self.ids.caller).await.map_err(NoCall::of_caller)?;
         let media = MediaChannel {
             channel: self.ids.media.clone(),
             uuid: self.ids.uuid.to_string(),
@@ -284,16 +268,8 @@ impl AriCall {
         if self.parts.is_stopping.load(Ordering::Relaxed) {
             return Err(NoCall::Refused(Refusal::Draining, "the service is stopping"));
         }
-        if self.parts.overload.is_on() {
-            return Err(NoCall::Refused(Refusal::Overloaded, "live calls are served late already"));
-        }
-        match self.parts.capacity.slot(business, CallDirection::Inbound).await {
-            Ok(slot) => {
-                self.parts.capacity.keep(self.call.clone(), slot);
-                Ok(())
-            }
-            Err(full) => Err(NoCall::Refused(full.refusal(), full.reason())),
-        }
+        let room = self.parts.capacity.find_room(&self.call, business, &self.parts.overload);
+        room.await.map_err(|(refusal, reason)| NoCall::Refused(refusal, reason))
     }
 
     async fn media_arrives(&mut self) -> Result<(), NoCall> {

@@ -14,6 +14,7 @@
 mod call;
 mod carrier;
 mod expected;
+mod ids;
 mod link;
 
 use std::collections::{HashMap, HashSet};
@@ -36,9 +37,10 @@ use crate::engine::wire::audiosocket::{CallUuid, UuidSeal};
 use crate::providers::ari::{Ari, AriError};
 use crate::telemetry::{Event, Telemetry};
 
-use call::{AriCall, CallNews, Ids, Origin};
+use call::{AriCall, CallNews, Origin};
 pub use carrier::AriCarrier;
 pub use expected::{ExpectedCall, ExpectedCalls, Wishes};
+use ids::Ids;
 pub use link::AriState;
 
 /// What calls by ARI are made of.

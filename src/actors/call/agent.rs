@@ -10,7 +10,7 @@ use crate::engine::call::{AgentLoss, Detector, Input};
 use crate::providers::voice_agent::{AgentBrief, AgentEvent, AgentOrder, AgentSession};
 use crate::telemetry::Event;
 
-use super::{AgentSaid, CallActor};
+use super::{AgentSaid, CallActor, Said};
 
 impl<R: CallRate> CallActor<R> {
     pub(super) fn connect_agent(&mut self, ctx: &mut Metered<Self>) {
@@ -61,7 +61,10 @@ impl<R: CallRate> CallActor<R> {
                 let length = chunk.length();
                 return self.tell_with(Input::AgentAudio { response, length }, Some(chunk), ctx);
             }
-            AgentEvent::Text { response, text } => Input::AgentText { response, text },
+            AgentEvent::Text { response, text } => {
+                self.plan.media.said(Said::Piece(response, &text));
+                Input::AgentText { response, text }
+            }
             AgentEvent::ResponseEnded { response, outcome } => Input::ResponseEnded { response, outcome },
             AgentEvent::CallerSpeechStarted => Input::CallerSpeechStarted { by: Detector::Vendor, ago: Duration::ZERO },
             AgentEvent::CallerSpeechEnded => Input::CallerSpeechEnded { by: Detector::Vendor, ago: Duration::ZERO },

@@ -14,7 +14,7 @@ use crate::engine::time::CallTime;
 use crate::telemetry::Event;
 
 use super::hang_up::END_SEEN_WITHIN;
-use super::{CallActor, StreamEnd, timeline};
+use super::{CallActor, Said, StreamEnd, timeline};
 
 /// How long the agent may take to hand over what it holds, after the caller has left.
 const LAST_WORDS_WITHIN: Duration = Duration::from_millis(300);
@@ -23,6 +23,7 @@ const UNREAD_FRAMES: u32 = 250;
 
 impl<R: CallRate> CallActor<R> {
     pub(super) fn store_turn(&mut self, turn: Turn) {
+        self.plan.media.said(Said::Turn(&turn));
         let words = turn.heard_text.trim();
         if !words.is_empty() {
             self.history.push((turn.speaker, words.to_owned()));
@@ -63,6 +64,7 @@ impl<R: CallRate> CallActor<R> {
         if let Some(mut record) = self.plan.record.take() {
             record.end(timeline::end(cause, farewell.clone(), stats, clock::wall_micros()));
         }
+        self.plan.media.ended(cause);
         self.plan.media.close();
         drop(self.plan.slot.take());
         if let Some(recording) = self.plan.files.recording.take() {

@@ -7,8 +7,8 @@ use crate::actors::call_registry::Reservation;
 use crate::actors::capacity::Slot;
 use crate::actors::metered::Meter;
 use crate::engine::audio::{EndpointSettings, PcmFrame, PlayoutSettings, Rate, VadSettings};
-use crate::engine::call::{CallSettings, Phrase};
-use crate::engine::ids::{BusinessId, CallSid, Mark};
+use crate::engine::call::{CallSettings, HangupCause, Phrase, Turn};
+use crate::engine::ids::{BusinessId, CallSid, Mark, ResponseId};
 use crate::providers::carrier::Carrier;
 use crate::providers::voice_agent::{AgentBrief, Chunk, VoiceAgent};
 use crate::store::TurnWriter;
@@ -75,6 +75,15 @@ pub struct FilesOfCall<R: Rate> {
     pub journal: Option<JournalHandle>,
 }
 
+/// Words of a conversation, as it goes on.
+#[derive(Clone, Copy, Debug)]
+pub enum Said<'a> {
+    /// The next piece of what the agent is about to say.
+    Piece(ResponseId, &'a str),
+    /// A turn that is over, as it is stored.
+    Turn(&'a Turn),
+}
+
 /// The way to the caller. Whoever carries a call's audio implements it; nothing here waits.
 pub trait MediaPort<R: Rate> {
     /// Sends 20 ms of agent audio: whether the carrier's socket took it.
@@ -85,4 +94,8 @@ pub trait MediaPort<R: Rate> {
     fn clear(&self);
     /// Closes the stream.
     fn close(&self);
+    /// Words of the conversation, for an end that can show them.
+    fn said(&self, _words: Said<'_>) {}
+    /// The call is over, for this reason; [`MediaPort::close`] comes next.
+    fn ended(&self, _cause: HangupCause) {}
 }

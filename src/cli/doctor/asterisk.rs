@@ -6,11 +6,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::app;
 use crate::cli::out::Out;
 use crate::config::Config;
 use crate::engine::audio::{FRAME, Hz8k, PcmFrame};
 use crate::engine::wire::audiosocket::{CallUuid, Decoded, SocketMessage, decode, encode_audio, encode_id};
-use crate::providers::ari::{Ari as _, AriError, AriSettings, AsteriskRest};
+use crate::providers::ari::{Ari as _, AriError};
 
 use super::complain;
 
@@ -39,14 +40,7 @@ pub(super) async fn examine(config: &Config, out: &mut Out) -> usize {
         }
     }
     let own = &config.asterisk.ari;
-    let (Some(url), Some(password)) = (&own.url, &own.password) else { return wrong };
-    let ari = AsteriskRest::new(AriSettings {
-        url: url.clone(),
-        username: own.username.clone(),
-        password: password.clone(),
-        application: own.app.clone(),
-        answer_within: Duration::from_millis(own.answer_timeout_ms.into()),
-    });
+    let Some(ari) = app::asterisk_rest(own) else { return wrong };
     let registered = async {
         ari.ping().await?;
         ari.has_application(&own.app).await

@@ -7,6 +7,7 @@ pub(in crate::config) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64,
     let Config {
         http,
         api,
+        console,
         database,
         openai,
         vad,
@@ -38,6 +39,9 @@ pub(in crate::config) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64,
     range("api.max_body_bytes", api.max_body_bytes as f64, 1_024, 67_108_864);
     range("api.read_timeout_ms", api.read_timeout_ms.into(), 100, 60_000);
     range("api.token_refresh_ms", api.token_refresh_ms.into(), 100, 600_000);
+    range("console.idle_s", console.idle_s.into(), 60, 86_400);
+    range("console.longest_s", console.longest_s.into(), 60, 2_592_000);
+    range("console.max_sessions", console.max_sessions.into(), 1, 100_000);
     range("database.pool", database.pool.into(), 1, 100);
     range("database.connect_timeout_ms", database.connect_timeout_ms.into(), 1, 60_000);
     range("database.patience_ms", database.patience_ms.into(), 1, 5_000);

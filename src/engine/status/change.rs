@@ -33,6 +33,8 @@ pub enum CarrierSource {
     AudioSocket,
     /// The REST interface of an Asterisk told of a channel.
     Ari,
+    /// The socket of a browser's call: it began, it ended.
+    Browser,
 }
 
 impl CarrierSource {
@@ -50,10 +52,11 @@ impl CarrierSource {
             Self::SocketBinding => "socket_binding",
             Self::AudioSocket => "audio_socket",
             Self::Ari => "ari",
+            Self::Browser => "browser",
         }
     }
 
-    /// Its place in the order, 0 to 10. The numbers are stored: they never change.
+    /// Its place in the order, 0 to 11. The numbers are stored: they never change.
     pub const fn rank(self) -> u8 {
         self as u8
     }

@@ -12,6 +12,7 @@
 //! | [`media_stream`] | a call's audio on a WebSocket | twilio.com/docs/voice/media-streams/websocket-messages |
 //! | [`ari`] | what an Asterisk tells of its channels | docs.asterisk.org, Asterisk REST Interface |
 //! | [`audiosocket`] | a call's audio on a TCP connection | Asterisk, `res_audiosocket` |
+//! | [`browser`] | a call's audio on a WebSocket from a browser | here |
 //! | [`token`] | our own proof that a media socket belongs to a call | here |
 //!
 //! Whatever comes from outside is a value or a typed error that names the field; nothing panics.
@@ -19,6 +20,7 @@
 pub mod ari;
 pub mod audiosocket;
 pub mod auth;
+pub mod browser;
 pub mod byte_range;
 pub mod form;
 pub mod media_stream;

@@ -20,7 +20,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub(super) fn new(token: Arc<str>, scope: TokenScope) -> Self {
+    pub(in crate::http) fn new(token: Arc<str>, scope: TokenScope) -> Self {
         Self { token, scope }
     }
 
@@ -44,6 +44,15 @@ impl Caller {
         match &self.scope {
             TokenScope::Admin | TokenScope::Business(_) => Ok(()),
             TokenScope::Viewer => Err(Problem::forbidden("a token of scope viewer can read and change nothing")),
+        }
+    }
+
+    /// What it may do, in a word.
+    pub fn role(&self) -> &'static str {
+        match &self.scope {
+            TokenScope::Admin => "admin",
+            TokenScope::Business(_) => "business",
+            TokenScope::Viewer => "viewer",
         }
     }
 

@@ -25,8 +25,9 @@ use super::page::{Cursor, Limit, Page};
 use super::problem::Problem;
 use super::value::{BusinessName, Direction, Moment, Number, PageCursor, Status};
 use super::{Api, Part, by_get, get, resource};
+pub use shape::CallRecordJson;
 pub(super) use shape::ToldCallJson;
-use shape::{CallJson, CallRecordJson, HangingUpJson, LiveCallsJson};
+use shape::{CallJson, HangingUpJson, LiveCallsJson};
 
 /// This part of the interface.
 pub const PART: Part = Part { routes, document: Document::openapi };

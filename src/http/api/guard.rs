@@ -11,6 +11,7 @@ use actix_web::middleware::Next;
 use actix_web::{HttpMessage, web};
 
 use crate::clock;
+use crate::http::console::session;
 use crate::telemetry::Event;
 
 use super::Api;
@@ -55,8 +56,18 @@ pub async fn guard(
 
 /// Who asks, if they may ask now.
 fn admit(api: &Api, request: &ServiceRequest) -> Result<Caller, Problem> {
+    let now = clock::wall_micros();
+    if !request.headers().contains_key(AUTHORIZATION)
+        && let Some(login) = session::of_request(api, request.request(), now)
+    {
+        api.throttle.token(login.caller.token()).map_err(Problem::too_many_requests)?;
+        return match request.method().is_safe() || login.is_proved_by(request.request()) {
+            true => Ok(login.caller),
+            false => Err(session::no_proof()),
+        };
+    }
     let text = bearer(request);
-    match text.and_then(|text| api.tokens.look_up(text, clock::wall_micros())) {
+    match text.and_then(|text| api.tokens.look_up(text, now)) {
         Some(caller) => match api.throttle.token(caller.token()) {
             Ok(()) => Ok(caller),
             Err(wait) => Err(Problem::too_many_requests(wait)),

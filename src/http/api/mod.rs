@@ -48,6 +48,7 @@ use secrecy::SecretString;
 
 use crate::actors::call_registry::CallRegistry;
 use crate::config::ApiSettings;
+use crate::http::console::session::SessionBook;
 use crate::store::Store;
 use crate::telemetry::{Event, Telemetry};
 
@@ -66,6 +67,8 @@ pub struct Api {
     pub registry: Addr<CallRegistry>,
     /// Who may ask.
     pub tokens: TokenBook,
+    /// Who has logged in.
+    pub sessions: SessionBook,
     /// How often.
     pub throttle: Throttle,
     /// Logs and figures.
@@ -79,6 +82,7 @@ impl Api {
     pub fn new(
         settings: ApiSettings,
         admin: &SecretString,
+        sessions: SessionBook,
         store: Store,
         connections: u32,
         registry: Addr<CallRegistry>,
@@ -88,6 +92,7 @@ impl Api {
             throttle: Throttle::new(settings.requests_per_minute, settings.strangers_per_minute),
             reads: Reads::new(connections),
             tokens: TokenBook::new(admin),
+            sessions,
             document: describe::document(),
             settings,
             store,

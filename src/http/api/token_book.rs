@@ -55,6 +55,20 @@ impl TokenBook {
         Some(Caller::new(Arc::clone(&entry.name), entry.token.scope.clone()))
     }
 
+    /// Who has the token of that name, at `now`: of one who is known by another proof that came from it. `None` if it is not
+    /// valid any more.
+    pub fn holder(&self, name: &str, now: i64) -> Option<Caller> {
+        if name == ADMIN {
+            return Some(Caller::new(ADMIN.into(), TokenScope::Admin));
+        }
+        let entry = self.read().get(name).cloned()?;
+        if entry.token.expires_at.is_some_and(|end| end <= now) {
+            return None;
+        }
+        entry.used_at.fetch_max(now, Ordering::Relaxed);
+        Some(Caller::new(Arc::clone(&entry.name), entry.token.scope.clone()))
+    }
+
     /// A token was made here.
     pub fn add(&self, token: ApiToken) {
         self.changes.fetch_add(1, Ordering::AcqRel);
@@ -148,7 +162,11 @@ mod tests {
         assert_eq!(who(&book, &format!("{}x", minted.text), 9), None);
         assert_eq!(who(&book, &minted.hash, 9), None, "what is stored is no token");
         assert_eq!(who(&book, "", 9), None);
+        let holder = |name: &str, now| book.holder(name, now).map(|caller| caller.token().to_owned());
+        assert_eq!((holder("admin", 5), holder(&minted.id, 9)), (Some("admin".into()), Some(minted.id.clone())));
+        assert_eq!((holder(&minted.id, 10), holder("nobody", 9)), (None, None));
         book.remove(&minted.id);
+        assert_eq!(holder(&minted.id, 9), None);
         assert_eq!(who(&book, &minted.text, 9), None, "it was taken back");
     }
 }

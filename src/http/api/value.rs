@@ -10,6 +10,7 @@ use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, 
 use crate::engine::call::{HangupCause, Speaker};
 use crate::engine::delivery::{DeliveryState, EventKind};
 use crate::engine::ids::PhoneNumber;
+use crate::engine::quality::{Fault, Severity, Verdict};
 use crate::engine::status::{CallDirection, CallStatus};
 
 /// A moment: RFC 3339 outside, microseconds since 1970-01-01 UTC inside.
@@ -109,6 +110,12 @@ texts! {
     Direction: one_of([CallDirection::Inbound, CallDirection::Outbound].map(CallDirection::as_str));
     /// Who ended a call, and why.
     Cause: one_of(HangupCause::ALL.map(HangupCause::as_str));
+    /// What a call's score means to a person.
+    VerdictWord: one_of(Verdict::ALL.map(Verdict::word));
+    /// What went wrong on a call.
+    FaultName: one_of(Fault::ALL.map(Fault::word));
+    /// How much that matters.
+    Weight: one_of(Severity::ALL.map(Severity::word));
     /// Who spoke.
     Side: one_of([Speaker::Caller, Speaker::Agent].map(Speaker::as_str));
     /// An event's name.

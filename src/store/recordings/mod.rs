@@ -29,6 +29,7 @@ pub use keep::KeptRecordings;
 pub use list::RecordingFilter;
 pub use news::{Heard, RecordingReport};
 pub(super) use news::{hear_of_ends, hear_report};
+pub(super) use read::all_of;
 pub use work::{Lease, Room, WorkPlace};
 
 /// A recording of a call. Times are microseconds since 1970-01-01 UTC.

@@ -31,7 +31,7 @@ impl Store {
 }
 
 /// The recordings of a call, in the order in which they were heard of.
-pub(super) fn all_of(conn: &mut Conn, call: &CallSid) -> Result<Vec<Recording>, Fault> {
+pub(in crate::store) fn all_of(conn: &mut Conn, call: &CallSid) -> Result<Vec<Recording>, Fault> {
     both!(conn, |c| table::table
         .filter(table::call_sid.eq(call.as_str()))
         .order((table::created_at, table::id))

@@ -7,6 +7,7 @@ use slog::{KV, Record, Serializer, error, info, warn};
 use super::redact;
 use crate::engine::call::{AgentCounter, AgentLoss, CallStats, HangupCause};
 use crate::engine::ids::CallSid;
+use crate::engine::quality::judge;
 use crate::telemetry::metrics::Label;
 use crate::telemetry::{Event, Inner, RecordingsEvent, Refusal};
 
@@ -124,6 +125,7 @@ impl Inner {
 
     fn say_call_ended(&self, call: &CallSid, cause: HangupCause, stats: &CallStats) {
         let millis = |time: Duration| time.as_millis() as u64;
+        let quality = judge(stats, cause);
         info!(self.log, "call ended"; "call_sid" => %call, "cause" => %cause,
             "seconds" => stats.length.as_secs(),
             "turns" => stats.turns,
@@ -142,7 +144,9 @@ impl Inner {
             "vad_speech_frames" => stats.vad_speech_frames,
             "media_faults" => stats.media_faults,
             "ignored_inputs" => stats.ignored_inputs,
-            "agent_losses" => stats.agent_losses);
+            "agent_losses" => stats.agent_losses,
+            "verdict" => quality.verdict.word(),
+            "score" => quality.score);
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use crate::engine::call::{AgentCounter, AgentLoss, FrameDrop, HangupCause};
+use crate::engine::quality::Verdict;
 use crate::telemetry::Refusal;
 
 /// A closed list of words, each a value of one label.
@@ -23,6 +24,15 @@ impl Label for HangupCause {
 
     fn word(self) -> &'static str {
         self.as_str()
+    }
+}
+
+impl Label for Verdict {
+    const NAME: &'static str = "verdict";
+    const ALL: &'static [Self] = &Verdict::ALL;
+
+    fn word(self) -> &'static str {
+        Verdict::word(self)
     }
 }
 
@@ -51,6 +61,8 @@ label!(Refusal, "reason", {
     UnknownUuid => "unknown_uuid",
     NoUuid => "no_uuid",
     MediaUnsupported => "media_unsupported",
+    OtherOrigin => "other_origin",
+    NotLoggedIn => "not_logged_in",
     TooManySockets => "too_many_sockets",
     TooManyConnects => "too_many_connects",
     Draining => "draining",

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::call::{AgentCounter, AgentLoss, CallStats, FrameDrop, HangupCause};
+use crate::engine::quality::{Verdict, judge};
 use crate::telemetry::{Event, Refusal};
 
 use asterisk::Asterisk;
@@ -42,6 +43,7 @@ pub(super) struct Metrics {
     calls_live: IntGauge,
     calls_begun: IntCounter,
     calls_ended: CounterBy<HangupCause>,
+    call_verdicts: CounterBy<Verdict>,
     calls_refused: CounterBy<Refusal>,
     call_duration: Histogram,
     webhooks: Family<(Word, StatusCode)>,
@@ -139,6 +141,7 @@ impl Metrics {
             calls_live: r.gauge("calls_live", "Calls that have begun and not ended."),
             calls_begun: r.counter("calls_begun_total", "Calls answered."),
             calls_ended: r.counter_by("calls_ended_total", "Calls over, by who ended them and why."),
+            call_verdicts: r.counter_by("call_verdicts_total", "Calls over, by how good they were."),
             calls_refused: r.counter_by("calls_refused_total", "Calls not taken, by why."),
             call_duration: r.histogram("call_duration_seconds", "From the answer to the end.", CALL_SECONDS),
             webhooks: r.family("webhooks_answered_total", "Webhooks answered, by path and HTTP status."),
@@ -376,6 +379,7 @@ impl Metrics {
     fn count_call(&self, cause: HangupCause, stats: &CallStats) {
         self.calls_live.dec();
         self.calls_ended.of(cause).inc();
+        self.call_verdicts.of(judge(stats, cause).verdict).inc();
         self.call_duration.observe(stats.length.as_secs_f64());
         self.of_calls.add(stats);
     }

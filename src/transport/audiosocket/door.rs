@@ -108,7 +108,8 @@ impl SocketDoor {
         };
         let reservation = admission.reserve(&self.registry, &self.claim).await?;
         // A call that was named has its room since then. Of the others only one that nobody else has may be refused on record.
-        if !is_bound && let Err((why, reason)) = self.find_room(&admission).await {
+        let (call, business) = (&admission.call, &admission.business);
+        if !is_bound && let Err((why, reason)) = self.capacity.find_room(call, business, &self.overload).await {
             reservation.ended(Farewell::HangUp);
             metered::order(&self.status, ApplyStatus(rejected(&admission, reason)));
             metered::order(&self.registry, CarrierEnded(admission.call));
@@ -150,20 +151,6 @@ impl SocketDoor {
             notes: Vec::new(),
             wishes: Wishes::default(),
         })
-    }
-
-    /// Keeps a slot for the call, if one is free and the live calls are not late already.
-    async fn find_room(&self, admission: &Admission) -> Result<(), (Refusal, &'static str)> {
-        if self.overload.is_on() {
-            return Err((Refusal::Overloaded, "live calls are served late already"));
-        }
-        match self.capacity.slot(&admission.business, admission.direction).await {
-            Ok(slot) => {
-                self.capacity.keep(admission.call.clone(), slot);
-                Ok(())
-            }
-            Err(full) => Err((full.refusal(), full.reason())),
-        }
     }
 
     /// The connection is gone: that is the end of the call, which began `since` (microseconds since 1970-01-01 UTC).

@@ -1,18 +1,6 @@
 use super::*;
 
 #[test]
-fn what_was_made_for_calls_of_this_application_is_known_by_its_name_and_nothing_else_is() {
-    let ids = Ids::placed("trunkline", CallUuid::from_bytes([7; 16]));
-    for id in [&ids.caller, &ids.media, &ids.bridge] {
-        assert!(Ids::is_ours("trunkline", id), "{id}");
-        assert!(!Ids::is_ours("trunk", id) && !Ids::is_ours("trunkline-2", id), "{id}");
-    }
-    for id in ["1732500000.12", "trunkline", "trunkline-", "trunkline-2-media-1", "media-1", ""] {
-        assert!(!Ids::is_ours("trunkline", id), "{id}");
-    }
-}
-
-#[test]
 fn a_call_that_nobody_answered_has_the_end_that_its_cause_says() {
     let ends = [0, 16, 17, 18, 19, 1, 21, 27, 34, 127].map(unanswered);
     let (busy, failed, silent) = (CallStatus::Busy, CallStatus::Failed, CallStatus::NoAnswer);

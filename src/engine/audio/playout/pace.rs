@@ -12,7 +12,8 @@ pub(super) struct Pace {
     lead_frames: u32,
     /// When everything that was sent will have been heard.
     heard_by: CallTime,
-    /// When the last frame was due, or [`LEAST_GAP`] before it was sent if it was later than that.
+    /// When the last frame was due, or [`LEAST_GAP`] before it was sent if it was later than that; of a lead that goes out at
+    /// once, when it was sent.
     last_due: Option<CallTime>,
     /// How many frames may still go out without a gap, at the start of a response.
     at_once: u32,
@@ -48,7 +49,8 @@ impl Pace {
     /// A frame goes out, which was there at `ready`. Says whether the ear had run dry before.
     pub fn send(&mut self, now: CallTime, ready: CallTime) -> bool {
         let due = self.next_due().max(ready).min(now);
-        self.last_due = Some(due.max(now - LEAST_GAP));
+        // What is left of a lead after a delay of ours takes no late frame with it.
+        self.last_due = Some(if self.at_once > 0 { now } else { due.max(now - LEAST_GAP) });
         let late = now.since(self.heard_by);
         // With a lead of one frame every timer tick is a little late: what the next gap makes good is no loss.
         let tolerance = if self.lead_frames == 1 { FRAME - LEAST_GAP } else { Duration::ZERO };

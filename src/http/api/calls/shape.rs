@@ -6,8 +6,11 @@ use utoipa::ToSchema;
 use super::words::{SummaryJson, TranscriptJson};
 use crate::actors::call_registry::LiveCall;
 use crate::engine::call::{Farewell, Turn};
+use crate::engine::quality::{Finding, Quality, judge};
 use crate::engine::status::{CallRow, Sourced, StatusChange};
-use crate::http::api::value::{After, BusinessName, CallName, Cause, Direction, Moment, Side, Status};
+use crate::http::api::value::{
+    After, BusinessName, CallName, Cause, Direction, FaultName, Moment, Side, Status, VerdictWord, Weight,
+};
 use crate::store::{CallEnd, CallEventRecord, CallRecord};
 
 /// A call: the sum of everything that the carrier said about it.
@@ -131,6 +134,45 @@ struct EndJson {
     dropped_frames: u64,
     /// Frames of 20 ms that were missing inside of answers.
     underflow_frames: u64,
+    /// How good the call was.
+    quality: QualityJson,
+}
+
+/// How good a call was, by its figures and its end.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CallQuality)]
+struct QualityJson {
+    /// 0 to 100.
+    #[schema(maximum = 100)]
+    score: u8,
+    /// What that means: `EXCELLENT` from 90, `GOOD` from 75, `FAIR` from 50, `POOR` from 25, `CRITICAL` below.
+    #[schema(value_type = VerdictWord)]
+    verdict: &'static str,
+    /// What went wrong and is explained by nothing else; empty of a good call.
+    findings: Vec<FindingJson>,
+}
+
+/// One thing that went wrong on a call.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CallFinding)]
+struct FindingJson {
+    /// Its name.
+    #[schema(value_type = FaultName)]
+    fault: &'static str,
+    /// How much it matters.
+    #[schema(value_type = Weight)]
+    severity: &'static str,
+    /// Points that it took from the score.
+    #[schema(minimum = 1, maximum = 100)]
+    points: u8,
+    /// The figures it rests on, for a person.
+    figures: String,
+    /// What is wrong.
+    cause: &'static str,
+    /// What followed for the caller.
+    consequence: &'static str,
+    /// What to do.
+    remedy: &'static str,
 }
 
 /// One turn of the conversation. Times are on the call's own clock, from the answer.
@@ -273,6 +315,31 @@ impl From<CallEnd> for EndJson {
             caller_frames: end.stats.caller_frames,
             dropped_frames: end.stats.dropped_frames,
             underflow_frames: end.stats.underflow_frames,
+            quality: judge(&end.stats, end.cause).into(),
+        }
+    }
+}
+
+impl From<Quality> for QualityJson {
+    fn from(quality: Quality) -> Self {
+        Self {
+            score: quality.score,
+            verdict: quality.verdict.word(),
+            findings: quality.findings.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<Finding> for FindingJson {
+    fn from(finding: Finding) -> Self {
+        Self {
+            fault: finding.fault.word(),
+            severity: finding.severity().word(),
+            points: finding.points,
+            figures: finding.figures,
+            cause: finding.fault.cause(),
+            consequence: finding.fault.consequence(),
+            remedy: finding.fault.remedy(),
         }
     }
 }
