@@ -27,7 +27,8 @@
 //!   does not wait for the very thing whose absence it fills.
 //! * **Start.** A response is held back, from its first audio on, for as long as the agent's last 16 responses
 //!   would have needed to be heard without a hole, with a margin that grows with their unsteadiness; `preroll_ms` at
-//!   most, and that long while nothing is known. An agent that runs ahead of the caller needs nothing. A response
+//!   most, and that long while nothing is known. An agent that runs ahead of the caller needs nothing, also where
+//!   one of those responses was late: that was chance. A response
 //!   starts at once when all of it has come, when it is `preroll_ms` ahead of the caller and no chunk was late, or,
 //!   while nothing is known, when two thirds of `preroll_ms` came at twice the pace of speech or faster.
 //! * **Pace.** At the start of a response up to `lead_ms` go out at once, then a frame each 20 ms on a grid that
@@ -216,7 +217,7 @@ impl<R: Rate> Playout<R> {
         if front.is_over() {
             return self.end_front().map(Step::Mark);
         }
-        let plays = plays_at.is_some_and(|at| at <= now) && front.has_frame::<R>();
+        let plays = plays_at.is_some_and(|at| at <= now);
         self.count_missing(now, !plays);
         if !plays {
             return None;

@@ -59,8 +59,7 @@ impl Pace {
             self.heard_by = now;
         }
         self.heard_by = self.heard_by + FRAME;
-        // What is left of a lead after a delay of ours would be a burst.
-        self.at_once = if due < now { 0 } else { self.at_once.saturating_sub(1) };
+        self.at_once = self.at_once.saturating_sub(1);
         ran_dry
     }
 

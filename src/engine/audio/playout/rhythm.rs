@@ -46,15 +46,17 @@ impl Rhythm {
         }
     }
 
-    /// How long after its first audio a response begins; as long as may be while nothing is known.
+    /// How long after its first audio a response begins; as long as may be while nothing is known. Where only one response
+    /// needed anything, that was chance.
     pub fn hold_back(&self) -> Duration {
         let known = &self.needs[..self.learnt.min(RESPONSES)];
-        let (Some(&least), Some(&most)) = (known.iter().min(), known.iter().max()) else {
-            return Duration::from_micros(self.preroll as u64);
-        };
+        let Some(&least) = known.iter().min() else { return Duration::from_micros(self.preroll as u64) };
+        let (second, most) = two_greatest(known);
         if self.is_unsteady && self.learnt < FEW && most + MARGIN_US > -self.preroll {
             return Duration::from_micros(self.preroll as u64);
         }
+        let is_chance = known.len() >= FEW && second + MARGIN_US <= 0;
+        let most = if is_chance { second } else { most };
         let expected = most + (most - least) / 2 + MARGIN_US;
         Duration::from_micros(expected.clamp(0, self.preroll) as u64)
     }
@@ -77,6 +79,14 @@ impl Rhythm {
     }
 }
 
+/// The second and the first of these needs by size.
+fn two_greatest(needs: &[i64]) -> (i64, i64) {
+    needs.iter().fold((NOTHING, NOTHING), |(second, most), &need| match need > most {
+        true => (most, need),
+        false => (second.max(need), most),
+    })
+}
+
 /// How late the latest chunk was when there is none to compare.
 const NOTHING: i64 = i64::MIN;
 
@@ -97,17 +107,17 @@ pub(super) struct Arrivals {
 }
 
 impl Arrivals {
-    /// A chunk comes.
-    pub fn add(&mut self, now: CallTime, length: Duration, rhythm: &Rhythm) {
+    /// A chunk comes, so many microseconds long.
+    pub fn add(&mut self, now: CallTime, length: i64, rhythm: &Rhythm) {
         if self.chunks == 0 {
             (self.first, self.latest) = (now, NOTHING);
         } else {
-            let late = now.since(self.first).as_micros() as i64 - self.length;
+            let late = now.as_micros() as i64 - self.first.as_micros() as i64 - self.length;
             self.compare(late, rhythm.preroll * 2);
         }
         self.last = now;
         self.chunks += 1;
-        self.length += length.as_micros() as i64;
+        self.length += length;
     }
 
     /// What is later than `outage` did not come unsteadily: it was out, and no pre-roll would have helped. What is so

@@ -46,7 +46,7 @@ impl Segment {
 
     /// Takes note of a chunk, before it is queued; behind a hole it is held back for a while.
     pub fn arrive<R: Rate>(&mut self, now: CallTime, samples: usize, rhythm: &Rhythm, behind_hole: bool) {
-        self.arrivals.add(now, duration::<R>(samples as u64), rhythm);
+        self.arrivals.add(now, samples as i64 * 1_000_000 / i64::from(R::HZ), rhythm);
         if self.samples.len() < R::FRAME_SAMPLES {
             self.ready = now;
         }

@@ -157,6 +157,31 @@ fn one_that_runs_ahead_begins_at_once() {
     }
 }
 
+/// One delay in the middle of a call is chance. An agent that was late again waits, but only until it is as far ahead of the
+/// caller as any pre-roll.
+#[test]
+fn one_that_runs_ahead_and_was_late_once_begins_at_once_all_the_same() {
+    for (chunk_ms, pace_percent) in [(20, 300), (50, 500), (100, 500), (100, 1_000), (250, 300)] {
+        let usual = Vendor::new(chunk_ms, pace_percent);
+        let held_back = |late: &[u32]| {
+            let mut line = Line::new(PlayoutSettings::default());
+            let mut held_back = |number| {
+                let slow = Vendor { every_us: (chunk_ms + 80) * 1_000, ..usual };
+                let sent = line.frames.len();
+                let first = say(&mut line, if late.contains(&number) { slow } else { usual }, number, &mut Random(1));
+                line.frames[sent].0 / 1_000 - first
+            };
+            (1..=20).map(&mut held_back).collect::<Vec<_>>()
+        };
+        let once = held_back(&[8]);
+        assert!(once[1..].iter().all(|&ms| ms <= 3), "{chunk_ms} ms at {pace_percent} %: {once:?}");
+        let chunks = (150 + chunk_ms).div_ceil(chunk_ms - usual.every_us / 1_000);
+        let most = 3 + (chunks * usual.every_us / 1_000).min(150);
+        let twice = held_back(&[8, 12]);
+        assert!(twice[1..].iter().all(|&ms| ms <= most), "{chunk_ms} ms at {pace_percent} %: {twice:?}");
+    }
+}
+
 /// An agent that is slower than speech can't be heard without holes; what is collected after each makes them few.
 #[test]
 fn one_slower_than_speech_has_few_long_holes_instead_of_many_short_ones() {
