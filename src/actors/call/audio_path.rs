@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::audio::{CallRate, Edge, Endpointer, Level, PcmFrame, Playout, Resampler, Vad};
+use crate::engine::audio::{CallRate, Edge, Endpointer, PcmFrame, Playout, Resampler, Vad};
 use crate::engine::call::CallStats;
 use crate::engine::time::CallTime;
 
@@ -68,7 +68,7 @@ impl<R: CallRate> AudioPath<R> {
 
     /// Tells the detector what the caller is about to hear, whose echo is not the caller's speech.
     pub(super) fn agent_plays(&mut self, frame: &PcmFrame<R>) {
-        self.vad.agent_plays(Level::of(frame).rms);
+        self.vad.agent_plays(frame);
     }
 }
 

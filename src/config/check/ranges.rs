@@ -61,6 +61,7 @@ pub(in crate::config) fn ranges(config: &Config) -> Vec<(&'static str, f64, f64,
     range("endpoint.hangover_ms", endpoint.hangover_ms.into(), 100, 5_000);
     range("endpoint.max_utterance_ms", endpoint.max_utterance_ms.into(), 1_000, 300_000);
     range("playout.preroll_ms", playout.preroll_ms.into(), 0, 2_000);
+    range("playout.low_water_ms", playout.low_water_ms.into(), 0, 1_000);
     range("playout.lead_ms", playout.lead_ms.into(), 20, 200);
     range("playout.mark_every_ms", playout.mark_every_ms.into(), 20, 5_000);
     range("playout.max_queue_ms", playout.max_queue_ms.into(), 1_000, 3_600_000);

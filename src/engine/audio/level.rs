@@ -23,16 +23,20 @@ impl Level {
 
     /// Measures any stretch; nothing at all is silence.
     pub fn of_samples(samples: &[i16]) -> Self {
-        let energy: u64 = samples.chunks(EXACT_SAMPLES).map(energy).sum();
         let peak = samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0).into();
-        let mean = energy.checked_div(samples.len() as u64).unwrap_or(0);
-        Self { rms: mean.isqrt() as u32, peak }
+        Self { rms: mean_square(samples).isqrt(), peak }
     }
 
     /// The rms in decibels below full scale: 0 for ±32,768, about −90 for ±1; silence is −96.
     pub fn dbfs(self) -> f32 {
         (20.0 * (self.rms as f32 / 32_768.0).log10()).max(-96.0)
     }
+}
+
+/// The mean of the squares, 0 to 2³⁰, rounded down.
+pub(super) fn mean_square(samples: &[i16]) -> u32 {
+    let energy: u64 = samples.chunks(EXACT_SAMPLES).map(energy).sum();
+    energy.checked_div(samples.len() as u64).unwrap_or(0) as u32
 }
 
 /// So many squares have halves whose sums fit into 32 bits.

@@ -25,20 +25,24 @@
 //! * **Order.** Responses play one after the other, in the order of their first audio. Only a response that has
 //!   run dry and stays so for 200 ms lets one that is ready go first, and goes on after it: a filler
 //!   does not wait for the very thing whose absence it fills.
-//! * **Start.** A response starts when `preroll_ms` of it have come, or all of it, or when it has waited twice as long
-//!   as that takes in real time; at once if the agent has proved to run ahead of real time. It has when audio
-//!   came `preroll_ms` earlier than it could be heard; the first chunk that comes too late takes the proof back.
+//! * **Start.** A response is held back, from its first audio on, for as long as the agent's last 16 responses
+//!   would have needed to be heard without a hole, with a margin that grows with their unsteadiness; `preroll_ms` at
+//!   most, and that long while nothing is known. An agent that runs ahead of the caller needs nothing, also where
+//!   one of those responses was late: that was chance. A response
+//!   starts at once when all of it has come, when it is `preroll_ms` ahead of the caller and no chunk was late, or,
+//!   while nothing is known, when two thirds of `preroll_ms` came at twice the pace of speech or faster.
 //! * **Pace.** At the start of a response up to `lead_ms` go out at once, then a frame each 20 ms on a grid that
 //!   does not drift. After a delay of ours the frame that is late takes at most one with it, and others go out at
 //!   least 15 ms apart until the lead is restored; if the caller's ear ran dry, the grid begins anew. Never a burst.
 //! * **Underflow.** A frame that was due at the caller's ear inside a response (started, not said to be finished)
-//!   when there was none. Runs of them are events. Audio that comes then plays at once: the gap has put off
-//!   everything behind it by as much as it was late, which is all the pre-roll that it needs.
+//!   when there was none. Runs of them are events. Audio that comes then is held back for `low_water_ms`, so that one
+//!   long hole takes the place of many short ones; for an agent that runs ahead and was out for a while it plays at once.
 //! * **Marks.** After every `mark_every_ms` of a response, and after its last frame; a response without any audio
 //!   has its last mark, too, at 0. Positions count the response's own audio, not the silence that pads its last frame.
 //! * **Bound.** What would wait longer than `max_queue_ms` is dropped, and counted.
 
 mod pace;
+mod rhythm;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -53,6 +57,7 @@ use super::frame::{FRAME_MS, PcmFrame};
 use super::rate::Rate;
 use super::settings::PlayoutSettings;
 use pace::Pace;
+use rhythm::Rhythm;
 use segment::Segment;
 
 /// What is to be sent next.
@@ -108,14 +113,12 @@ pub struct Playout<R: Rate> {
     /// The mark behind the frame that was sent last.
     mark: Option<Mark>,
     pace: Pace,
-    /// Whether the agent has proved to run ahead of real time.
-    runs_ahead: bool,
+    rhythm: Rhythm,
     /// How many frames the present run of missing ones has.
     missing: u64,
     /// The last responses that are over, so that a late word of their end begins nothing.
     over: VecDeque<ResponseId>,
     stats: PlayoutStats,
-    preroll: Duration,
     mark_every_ms: u32,
     max_queue_samples: usize,
     rate: std::marker::PhantomData<R>,
@@ -133,11 +136,10 @@ impl<R: Rate> Playout<R> {
             segments: VecDeque::new(),
             mark: None,
             pace: Pace::new(settings.lead_ms),
-            runs_ahead: false,
+            rhythm: Rhythm::new(settings),
             missing: 0,
             over: VecDeque::with_capacity(REMEMBERED),
             stats: PlayoutStats::default(),
-            preroll: Duration::from_millis(settings.preroll_ms.into()),
             mark_every_ms: settings.mark_every_ms.max(FRAME_MS),
             max_queue_samples: (u64::from(settings.max_queue_ms) * u64::from(R::HZ) / 1_000) as usize,
             rate: std::marker::PhantomData,
@@ -155,16 +157,16 @@ impl<R: Rate> Playout<R> {
         self.count_missing(now, false);
         self.stats.received_samples += samples.len() as u64;
         let room = self.max_queue_samples.saturating_sub(self.queued_samples());
-        let preroll = self.preroll;
-        let segment = self.segment(response);
+        let index = self.segment(response);
+        let behind_hole = index == 0 && self.missing > 0;
+        let segment = &mut self.segments[index];
         if segment.is_finished {
             self.stats.late_samples += samples.len() as u64;
             return;
         }
         let kept = &samples[..room.min(samples.len())];
-        let ran_ahead = segment.arrive::<R>(now, samples.len(), preroll);
+        segment.arrive::<R>(now, samples.len(), &self.rhythm, behind_hole);
         segment.samples.extend(kept);
-        self.runs_ahead = ran_ahead.unwrap_or(self.runs_ahead);
         self.stats.dropped_samples += (samples.len() - kept.len()) as u64;
     }
 
@@ -176,7 +178,8 @@ impl<R: Rate> Playout<R> {
         self.count_missing(now, false);
         let is_known = self.segments.iter().any(|segment| segment.response == response);
         if is_known || !self.over.contains(&response) {
-            self.segment(response).is_finished = true;
+            let index = self.segment(response);
+            self.segments[index].is_finished = true;
         }
     }
 
@@ -187,7 +190,7 @@ impl<R: Rate> Playout<R> {
         while let Some(segment) = self.segments.pop_front() {
             cleared.frames += segment.samples.len().div_ceil(R::FRAME_SAMPLES) as u32;
             self.stats.cleared_samples += segment.samples.len() as u64;
-            self.remember(segment.response);
+            self.remember(&segment);
         }
         self.mark = None;
         self.missing = 0;
@@ -203,18 +206,20 @@ impl<R: Rate> Playout<R> {
         }
         self.give_way(now);
         let front = self.segments.front_mut()?;
+        let plays_at = front.plays_at::<R>(&self.rhythm);
         if !front.is_started {
-            if now < front.start_at::<R>(self.preroll, self.runs_ahead)? {
+            if now < plays_at? {
                 return None;
             }
-            front.is_started = true;
+            front.start(now);
             self.pace.begin();
         }
         if front.is_over() {
             return self.end_front().map(Step::Mark);
         }
-        if !front.has_frame::<R>() {
-            self.count_missing(now, true);
+        let plays = plays_at.is_some_and(|at| at <= now);
+        self.count_missing(now, !plays);
+        if !plays {
             return None;
         }
         (self.pace.next_due() <= now).then(|| self.send(now)).flatten()
@@ -233,9 +238,7 @@ impl<R: Rate> Playout<R> {
         if !front.has_frame::<R>() {
             return self.ready_behind_front().map(|_| self.give_way_at(front));
         }
-        let start =
-            if front.is_started { CallTime::START } else { front.start_at::<R>(self.preroll, self.runs_ahead)? };
-        Some(start.max(self.pace.next_due()))
+        Some(front.plays_at::<R>(&self.rhythm)?.max(self.pace.next_due()))
     }
 
     /// Whether nothing waits: neither audio, nor a mark, nor a response whose end was not told.
@@ -260,6 +263,7 @@ impl<R: Rate> Playout<R> {
 
     fn send(&mut self, now: CallTime) -> Option<Step<R>> {
         let front = self.segments.front_mut()?;
+        front.goes_on(now);
         let (is_first, ready) = (front.played == 0, front.ready);
         let (frame, samples) = front.take_frame::<R>();
         let response = front.response;
@@ -276,14 +280,14 @@ impl<R: Rate> Playout<R> {
     fn end_front(&mut self) -> Option<Mark> {
         let segment = self.segments.pop_front()?;
         self.missing = 0;
-        self.remember(segment.response);
+        self.remember(&segment);
         Some(segment.last_mark::<R>())
     }
 
     /// Counts the frames that were due at the caller's ear before now (or at now), and missing.
     fn count_missing(&mut self, now: CallTime, and_at_now: bool) {
         let Some(front) = self.segments.front() else { return };
-        if !front.is_started || front.is_finished || front.has_frame::<R>() {
+        if !front.is_started || !front.is_dry::<R>() {
             return;
         }
         let missing = self.pace.due_at_ear(now, and_at_now);
@@ -309,7 +313,7 @@ impl<R: Rate> Playout<R> {
     }
 
     fn give_way_at(&self, front: &Segment) -> CallTime {
-        self.pace.heard_by().max(front.last_arrival) + GIVE_WAY
+        self.pace.heard_by().max(front.arrivals.last) + GIVE_WAY
     }
 
     fn ready_behind_front(&self) -> Option<usize> {
@@ -317,22 +321,23 @@ impl<R: Rate> Playout<R> {
         (1..self.segments.len()).find(|&index| is_ready(&self.segments[index]))
     }
 
-    /// The segment of a response, a new one behind all others if there is none.
-    fn segment(&mut self, response: ResponseId) -> &mut Segment {
+    /// The place of a response, a new one behind all others if it has none.
+    fn segment(&mut self, response: ResponseId) -> usize {
         let known = self.segments.iter().position(|segment| segment.response == response);
-        let index = known.unwrap_or_else(|| {
+        known.unwrap_or_else(|| {
             self.over.retain(|&over| over != response);
             self.segments.push_back(Segment::new::<R>(response, self.mark_every_ms));
             self.segments.len() - 1
-        });
-        &mut self.segments[index]
+        })
     }
 
-    fn remember(&mut self, response: ResponseId) {
+    /// A response is over: its name is remembered, and how its audio came.
+    fn remember(&mut self, segment: &Segment) {
+        self.rhythm.learn(&segment.arrivals);
         if self.over.len() == REMEMBERED {
             self.over.pop_front();
         }
-        self.over.push_back(response);
+        self.over.push_back(segment.response);
     }
 
     fn queued_samples(&self) -> usize {

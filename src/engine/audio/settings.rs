@@ -42,9 +42,11 @@ impl Default for EndpointSettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PlayoutSettings {
-    /// How much audio is collected before a response begins to play, for an agent that dribbles. One that
+    /// How long a response is held back at most before it begins, for an agent whose audio dribbles in. One that
     /// sends ahead of real time plays at once.
     pub preroll_ms: u32,
+    /// How long a response is held back at most after a hole, for such an agent; never longer than `preroll_ms`.
+    pub low_water_ms: u32,
     /// How far ahead of the caller's ear we send, at most 200: what a barge-in has to take back.
     pub lead_ms: u32,
     /// How often a mark is sent within a response.
@@ -55,6 +57,6 @@ pub struct PlayoutSettings {
 
 impl Default for PlayoutSettings {
     fn default() -> Self {
-        Self { preroll_ms: 100, lead_ms: 60, mark_every_ms: 100, max_queue_ms: 300_000 }
+        Self { preroll_ms: 150, low_water_ms: 60, lead_ms: 60, mark_every_ms: 100, max_queue_ms: 300_000 }
     }
 }

@@ -16,14 +16,17 @@
 //! The threshold for energy adapts: it is at least 2.5 times the noise, so that loud hiss is not energy. Noise is
 //! the least level of the last three seconds: speech has gaps, noise has none.
 
+mod echo;
+
 use std::marker::PhantomData;
 
 use webrtc_vad::{SampleRate, VadMode};
 
 use super::frame::PcmFrame;
 use super::level::Level;
-use super::rate::VadRate;
+use super::rate::{Rate, VadRate};
 use super::settings::VadSettings;
+use echo::EchoGuard;
 
 /// What a detector says about one frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,7 +89,7 @@ impl<R: VadRate> Vad<R> {
         let webrtc = self.webrtc.is_voice_segment(frame.samples()).expect("20 ms at a rate that WebRTC takes");
         let level = Level::of(frame).rms;
         let noise = self.noise.hear(level);
-        let echo = self.echo.hear();
+        let echo = self.echo.hear(level);
 
         let threshold = self.energy_threshold.max(noise * 5 / 2);
         let confidence = confidence(webrtc, level, threshold);
@@ -95,10 +98,10 @@ impl<R: VadRate> Vad<R> {
         Voice { is_speech: sounds_like_speech && level > echo, confidence, level }
     }
 
-    /// Tells the level (rms) of a frame of the agent that goes out to the caller now: for half a second to a second
-    /// from now, what is not louder than its echo is not the caller.
-    pub fn agent_plays(&mut self, level: u32) {
-        self.echo.agent_plays(level);
+    /// Tells a frame of the agent, at any rate, that goes out to the caller now: what is not louder than its echo may be is
+    /// not the caller.
+    pub fn agent_plays<A: Rate>(&mut self, frame: &PcmFrame<A>) {
+        self.echo.agent_plays(frame);
     }
 }
 
@@ -157,31 +160,6 @@ impl NoiseFloor {
         self.halves[self.next] = self.least;
         self.next = (self.next + 1) % self.halves.len();
         (self.least, self.greatest, self.frames) = (u32::MAX, 0, 0);
-    }
-}
-
-/// How loud the agent's echo may be now: its way to the caller's telephone and back may take half a second.
-#[derive(Clone, Debug, Default)]
-struct EchoGuard {
-    /// The agent's loudest frame in the present half second and in the one before.
-    now: u32,
-    before: u32,
-    frames: u32,
-}
-
-impl EchoGuard {
-    fn agent_plays(&mut self, level: u32) {
-        self.now = self.now.max(level);
-    }
-
-    /// The level that an echo 20 dB down may reach, and half as much again. Called once per frame of the caller.
-    fn hear(&mut self) -> u32 {
-        let loudest = self.now.max(self.before);
-        self.frames += 1;
-        if self.frames == HALF_SECOND {
-            (self.before, self.now, self.frames) = (self.now, 0, 0);
-        }
-        loudest * 3 / 20
     }
 }
 

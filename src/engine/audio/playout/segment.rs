@@ -1,7 +1,6 @@
 //! One response's audio in the queue.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use crate::engine::audio::frame::PcmFrame;
 use crate::engine::audio::rate::Rate;
@@ -9,6 +8,7 @@ use crate::engine::ids::{Mark, ResponseId};
 use crate::engine::time::CallTime;
 
 use super::duration;
+use super::rhythm::{Arrivals, Rhythm};
 
 #[derive(Clone, Debug)]
 pub(super) struct Segment {
@@ -20,15 +20,11 @@ pub(super) struct Segment {
     pub is_finished: bool,
     /// Samples that were sent.
     pub played: u64,
-    /// When audio came first and last.
-    first_arrival: CallTime,
-    pub last_arrival: CallTime,
+    pub arrivals: Arrivals,
     /// Since when there has been a frame to send.
     pub ready: CallTime,
-    /// Samples that came, kept or not.
-    received: u64,
-    /// Whether a chunk came later than real time.
-    fell_behind: bool,
+    /// After a hole: when the response goes on at the latest.
+    goes_on_at: Option<CallTime>,
     next_mark_ms: u32,
 }
 
@@ -41,45 +37,56 @@ impl Segment {
             is_started: false,
             is_finished: false,
             played: 0,
-            first_arrival: CallTime::START,
-            last_arrival: CallTime::START,
+            arrivals: Arrivals::default(),
             ready: CallTime::START,
-            received: 0,
-            fell_behind: false,
+            goes_on_at: None,
             next_mark_ms: mark_every_ms,
         }
     }
 
-    /// Takes note of a chunk, and says what it proves about the agent: that it runs ahead of real time by at least
-    /// `proof`, that it doesn't, or nothing.
-    pub fn arrive<R: Rate>(&mut self, now: CallTime, samples: usize, proof: Duration) -> Option<bool> {
-        let is_first = self.received == 0;
-        if is_first {
-            self.first_arrival = now;
-        }
-        self.last_arrival = now;
+    /// Takes note of a chunk, before it is queued; behind a hole it is held back for a while.
+    pub fn arrive<R: Rate>(&mut self, now: CallTime, samples: usize, rhythm: &Rhythm, behind_hole: bool) {
+        self.arrivals.add(now, samples as i64 * 1_000_000 / i64::from(R::HZ), rhythm);
         if self.samples.len() < R::FRAME_SAMPLES {
             self.ready = now;
         }
-        let heard_by = self.first_arrival + duration::<R>(self.received);
-        self.received += samples as u64;
-        self.fell_behind |= !is_first && heard_by < now;
-        if self.fell_behind {
-            return Some(false);
+        if behind_hole {
+            let low_water = rhythm.low_water(&self.arrivals);
+            self.goes_on_at.get_or_insert(now + low_water);
         }
-        (!is_first && heard_by >= now + proof).then_some(true)
     }
 
-    /// When it may start to play, as far as is known.
-    pub fn start_at<R: Rate>(&self, preroll: Duration, runs_ahead: bool) -> Option<CallTime> {
+    /// When it may start to play, or to go on after a hole, as far as is known.
+    pub fn plays_at<R: Rate>(&self, rhythm: &Rhythm) -> Option<CallTime> {
         if self.is_finished {
             return Some(CallTime::START);
         }
         if !self.has_frame::<R>() {
             return None;
         }
-        let is_filled = runs_ahead || duration::<R>(self.samples.len() as u64) >= preroll;
-        Some(if is_filled { CallTime::START } else { self.first_arrival + preroll * 2 })
+        Some(match self.is_started {
+            true => self.goes_on_at.unwrap_or(CallTime::START),
+            false if rhythm.is_ahead(&self.arrivals) => CallTime::START,
+            false => self.arrivals.first + rhythm.hold_back(),
+        })
+    }
+
+    /// It begins to play. What was held back until now was not ready before, or some of it would count as late.
+    pub fn start(&mut self, now: CallTime) {
+        self.is_started = true;
+        self.ready = now;
+    }
+
+    /// It goes on, after a hole if it was held back for one.
+    pub fn goes_on(&mut self, now: CallTime) {
+        if self.goes_on_at.take().is_some() {
+            self.ready = now;
+        }
+    }
+
+    /// Whether it waits for audio, or for more of it after a hole.
+    pub fn is_dry<R: Rate>(&self) -> bool {
+        !self.is_finished && (!self.has_frame::<R>() || self.goes_on_at.is_some())
     }
 
     /// Whether a frame can be made: a whole one, or the padded last one.

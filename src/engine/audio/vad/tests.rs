@@ -1,5 +1,7 @@
 //! The recordings are those of `tests/golden/audio`; their README says how they were made.
 
+mod echo;
+
 use super::*;
 use crate::engine::audio::{
     Edge, EndpointSettings, Endpointer, Hz8k, Hz16k, Hz24k, Hz32k, Hz48k, Rate, Resampler, g711,
@@ -89,7 +91,7 @@ fn the_echo_of_the_agent_is_not_the_caller() {
         let mut endpointer = Endpointer::new(&EndpointSettings::default());
         let mut agent = agent.chunks_exact(160);
         let edges = echo.chunks_exact(160).filter_map(|frame| {
-            agent.next().into_iter().for_each(|played| vad.agent_plays(Level::of_samples(played).rms));
+            agent.next().into_iter().for_each(|played| vad.agent_plays(&frame_of(played)));
             endpointer.hear(&vad.judge(&PcmFrame::from_samples(frame).unwrap()))
         });
         assert_eq!(edges.count(), 0, "an agent {loudness} times as loud as nominal");
@@ -110,7 +112,7 @@ fn the_caller_is_heard_over_the_agent() {
     let agent = recording(AGENT);
     let mut heard = 0;
     for (caller, agent) in recording(CALLER).chunks_exact(160).zip(agent.chunks_exact(160)) {
-        vad.agent_plays(Level::of_samples(agent).rms);
+        vad.agent_plays(&frame_of(agent));
         heard += u32::from(vad.judge(&PcmFrame::from_samples(caller).unwrap()).is_speech);
     }
     assert!(heard > 60, "{heard} frames of 163");
@@ -126,7 +128,7 @@ fn one_call_does_not_hear_the_other() {
         let frame = PcmFrame::from_samples(frame).unwrap();
         let expected = alone.judge(&frame);
         other.judge(&PcmFrame::from_samples(noise).unwrap());
-        other.agent_plays(9_000);
+        other.agent_plays(&frame_of(&[9_000; 160]));
         assert_eq!(beside.judge(&frame), expected);
     }
 }
@@ -177,6 +179,10 @@ fn judge(line: &[i16]) -> (Vec<bool>, Vec<Edge>) {
         voice.is_speech
     };
     (line.chunks_exact(160).map(judge).collect(), edges)
+}
+
+fn frame_of(samples: &[i16]) -> PcmFrame<Hz8k> {
+    PcmFrame::from_samples(samples).unwrap()
 }
 
 fn recording(bytes: &[u8]) -> Vec<i16> {

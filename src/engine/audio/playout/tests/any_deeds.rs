@@ -12,8 +12,9 @@ proptest! {
         deeds in prop::collection::vec(deed(), 1..60),
         lead_ms in 0..300u32,
         preroll_ms in 0..200u32,
+        low_water_ms in 0..200u32,
     ) {
-        let mut line = Line::new(PlayoutSettings { lead_ms, preroll_ms, mark_every_ms: 100, max_queue_ms: 150 });
+        let mut line = Line::new(PlayoutSettings { lead_ms, preroll_ms, low_water_ms, mark_every_ms: 100, max_queue_ms: 150 });
         // The samples of a response are numbered, so that their order shows.
         let mut pushed = [0i16; 4];
         for deed in deeds {
