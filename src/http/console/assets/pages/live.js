@@ -48,7 +48,7 @@ class LivePage {
     on('began', (call) => this.card(call).began(call));
     on('speech', (said) => this.card(said).speech(said));
     on('piece', (said) => this.card(said).captions.take(said));
-    on('turn', (said) => this.card(said).captions.take(said.turn));
+    on('turn', (said) => this.card(said).turn(said.turn));
     on('event', (event) => this.card(event).event(event));
     on('ended', (end) => this.card(end).ended(end));
     source.onerror = () => {
@@ -117,6 +117,7 @@ class Card {
     this.sid = sid;
     this.isOver = false;
     this.counted = new Map();
+    this.speaking = { caller: false, agent: false };
     this.captions = new Captions('Caller');
     this.speaks = el('span', { class: 'speaks' }, 'quiet');
     this.time = el('span', { class: 'time' });
@@ -135,8 +136,18 @@ class Card {
     this.tick(Date.now());
   }
 
+  /** Somebody begins to speak, or the caller ends. */
   speech({ speaker, speaking }) {
-    fill(this.speaks, speaking ? `the ${speaker} speaks` : 'quiet');
+    if (this.isOver) return;
+    this.speaking[speaker] = speaking;
+    const { caller, agent } = this.speaking;
+    fill(this.speaks, caller && agent ? 'both speak' : caller ? 'the caller speaks' : agent ? 'the agent speaks' : 'quiet');
+  }
+
+  /** A turn is over; that the agent has ended is told by nothing else. */
+  turn(turn) {
+    this.captions.take(turn);
+    if (turn.speaker === 'agent') this.speech({ speaker: 'agent', speaking: false });
   }
 
   event({ what }) {
