@@ -181,10 +181,15 @@ impl Capacity {
         direction: CallDirection,
         overload: &Overload,
     ) -> Result<(), (Refusal, &'static str)> {
-        if !overload.takes_one() {
-            return Err((Refusal::Overloaded, "live calls are served late, or soon would be"));
+        const TOO_BUSY: (Refusal, &str) = (Refusal::Overloaded, "live calls are served late, or soon would be");
+        if overload.is_on() {
+            return Err(TOO_BUSY);
         }
         let slot = self.slot(business, direction).await.map_err(|full| (full.refusal(), full.reason()))?;
+        // Whoever finds no slot takes nobody's turn.
+        if !overload.takes_one() {
+            return Err(TOO_BUSY);
+        }
         self.keep(call.clone(), slot);
         Ok(())
     }

@@ -115,7 +115,9 @@ impl Dialler {
         if let Some(why) = no_new_call(&self.settings.is_stopping, &self.settings.overload) {
             return Err(why);
         }
-        self.capacity.slot(business, CallDirection::Outbound).await.map_err(NotNow::Full)
+        let slot = self.capacity.slot(business, CallDirection::Outbound).await.map_err(NotNow::Full)?;
+        // Whoever finds no slot takes nobody's turn.
+        if self.settings.overload.takes_one() { Ok(slot) } else { Err(NotNow::Late) }
     }
 
     /// Asks the carrier to place the call of a job that waits, once: what has become of it. A job that somebody dials or has
@@ -276,7 +278,7 @@ fn no_new_call(is_stopping: &AtomicBool, overload: &Overload) -> Option<NotNow> 
     if is_stopping.load(Ordering::Relaxed) {
         return Some(NotNow::Stopping);
     }
-    (!overload.takes_one()).then_some(NotNow::Late)
+    overload.is_on().then_some(NotNow::Late)
 }
 
 /// What a placed call's row begins with.

@@ -30,6 +30,7 @@ async fn calls_appear_are_read_along_and_hung_up_by_who_watches_and_no_page_is_l
     browser.sees_in("#state", "2 calls are alive").await;
     browser.picture("live").await;
 
+    browser.script("window.confirm = () => true; return null").await;
     browser.clicks(&format!("{card} button")).await;
     let report = first.ended(PATIENCE).await.unwrap();
     assert_eq!(report.call.call_sid, sid);

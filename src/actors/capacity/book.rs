@@ -9,9 +9,9 @@ use crate::store::Leased;
 
 use super::{BusinessLimits, CapacityFigures, NoSlot, Slot};
 
-/// How long a call is remembered that needs no slot kept any more; longer than a carrier may take to say that it has placed
-/// a call, which no setting allows more than a minute for.
-const REMEMBER: Duration = Duration::from_secs(90);
+/// How long a call is remembered that needs no slot kept any more: longer than a slot is held for a call of which nobody
+/// knows whether it was placed.
+const REMEMBER: Duration = Duration::from_secs(310);
 
 /// What this node holds of one scope.
 #[derive(Clone, Copy, Debug, Default)]

@@ -47,15 +47,8 @@ pub(super) fn look_at(path: &Path) -> io::Result<Option<Sound>> {
         }
         Err(error) => return Err(error),
     };
-    let Ok(wav) = hound::WavReader::new(io::BufReader::new(&mut file)) else { return Ok(None) };
-    let (spec, samples) = (wav.spec(), wav.duration());
-    if samples == 0 || spec.sample_rate == 0 {
-        return Ok(None);
-    }
-    drop(wav);
     file.sync_all()?;
     let (mut hash, mut bytes, mut piece) = (Sha256::new(), 0, vec![0; PIECE]);
-    io::Seek::rewind(&mut file)?;
     loop {
         match file.read(&mut piece)? {
             0 => break,
@@ -64,6 +57,13 @@ pub(super) fn look_at(path: &Path) -> io::Result<Option<Sound>> {
                 bytes += read as u64;
             }
         }
+    }
+    io::Seek::rewind(&mut file)?;
+    // All of it was read just now: what can't be taken for a WAV is none, and not a disk that fails.
+    let Ok(wav) = hound::WavReader::new(io::BufReader::new(&mut file)) else { return Ok(None) };
+    let (spec, samples) = (wav.spec(), wav.duration());
+    if samples == 0 || spec.sample_rate == 0 {
+        return Ok(None);
     }
     let length_ms = u64::from(samples) * 1_000 / u64::from(spec.sample_rate);
     let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();

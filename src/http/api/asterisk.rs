@@ -139,11 +139,16 @@ async fn bind(
     if desk.is_stopping.load(Ordering::Relaxed) {
         return Err(refuse(Refusal::Draining, "the service is stopping"));
     }
-    if !desk.overload.takes_one() {
-        return Err(refuse(Refusal::Overloaded, "live calls are served late, or soon would be"));
+    let too_busy = || refuse(Refusal::Overloaded, "live calls are served late, or soon would be");
+    if desk.overload.is_on() {
+        return Err(too_busy());
     }
     let slot = desk.capacity.slot(&business.id, direction).await;
     let slot = slot.map_err(|full| refuse(full.refusal(), full.reason()))?;
+    // Whoever finds no slot takes nobody's turn.
+    if !desk.overload.takes_one() {
+        return Err(too_busy());
+    }
     let id = desk.seal.issue(random::bytes()?);
     let (call, now) = (id.call_sid(), clock::wall_micros());
     let change = StatusChange {

@@ -99,6 +99,8 @@ impl Watching {
                     Watched::Line(_) => {}
                     Watched::Missed(lost) => {
                         self.is_behind = true;
+                        // How much others said is no business of one business.
+                        let lost = self.caller.business().is_none().then_some(lost);
                         return Some(event("missed", &json!({ "lost": lost }).to_string()));
                     }
                     Watched::Over => return None,

@@ -52,7 +52,13 @@ async function show() {
   fill(main, el('p', { role: 'status' }, 'Loading …'));
   try {
     const module = await import(page.module);
-    if (number === shown) leave = await module.show(main, { login, rest });
+    if (number !== shown) return;
+    // A page that answers late paints into its own view, which is gone by then.
+    const view = el('div', { class: 'view' }, el('p', { role: 'status' }, 'Loading …'));
+    fill(main, view);
+    const left = await module.show(view, { login, rest });
+    if (number === shown) leave = left;
+    else left?.();
   } catch (problem) {
     if (number === shown) fill(main, el('p', { role: 'alert', class: 'bad' }, `This page can’t be shown: ${problem.message}.`));
   }
@@ -64,9 +70,11 @@ async function leaveConsole() {
   } catch (problem) {
     if (problem.status !== 401) return alert(`You are still logged in: ${problem.message}.`);
   }
-  login = null;
-  show();
+  forget();
 }
+
+/** Nothing that a page has in its memory is for whoever logs in next. */
+const forget = () => location.reload();
 
 async function start() {
   try {
@@ -83,8 +91,5 @@ addEventListener('hashchange', async () => {
   await show();
   main.focus();
 });
-session.addEventListener('loggedout', () => {
-  login = null;
-  show();
-});
+session.addEventListener('loggedout', forget);
 start();

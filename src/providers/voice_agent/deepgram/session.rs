@@ -46,6 +46,8 @@ pub(super) struct Session {
     has_spoken: bool,
     /// The caller speaks, or waits for an answer.
     caller_waits: bool,
+    /// Whether the response that speaks has words already.
+    has_words: bool,
     /// Words that came when all their sound had come: those of the next sound, if any comes.
     late_words: String,
     vendors_own: u32,
@@ -73,6 +75,7 @@ impl Session {
             is_swallowing: false,
             has_spoken: false,
             caller_waits: false,
+            has_words: false,
             late_words: String::new(),
             vendors_own: 0,
             keys: String::new(),
@@ -114,7 +117,11 @@ impl Session {
         self.asked = Some((response, now));
         // Whatever comes now is an answer to this.
         (self.is_swallowing, self.has_spoken) = (false, false);
-        let keys = std::mem::take(&mut self.keys);
+        // A greeting and a reprompt say nothing of keys: those are for the next answer.
+        let keys = match ask {
+            Ask::Answer | Ask::Again => std::mem::take(&mut self.keys),
+            Ask::Greeting | Ask::Reprompt => String::new(),
+        };
         let message = match (ask, &self.greeting) {
             (Ask::Greeting, Some(words)) => client_message::say(words),
             (Ask::Greeting, None) => self.inject("Hello?"),
@@ -208,8 +215,9 @@ impl Session {
     }
 
     fn caller_said<R: Rate>(&mut self, words: String) -> Vec<Action<R>> {
-        if self.injected.front() == Some(&words) {
-            self.injected.pop_front();
+        // One of which the vendor did not tell is told of no more.
+        if let Some(at) = self.injected.iter().position(|ours| *ours == words) {
+            self.injected.drain(..=at);
             return Vec::new();
         }
         self.caller_speaks();
@@ -219,12 +227,14 @@ impl Session {
 
     fn agent_said<R: Rate>(&mut self, now: Duration, words: String) -> Vec<Action<R>> {
         if self.has_spoken && self.running.is_none() {
-            self.late_words.push_str(&words); // words are no boundary
+            self.late_words += &apart(!self.late_words.is_empty(), words); // words are no boundary
             return Vec::new();
         }
         let (mut actions, response) = self.progress(now);
-        let text = response.map(|response| AgentEvent::Text { response, text: words });
-        actions.extend(text.map(Action::Tell));
+        if let Some(response) = response {
+            let text = apart(std::mem::replace(&mut self.has_words, true), words);
+            actions.push(Action::Tell(AgentEvent::Text { response, text }));
+        }
         actions
     }
 
@@ -262,6 +272,7 @@ impl Session {
         (self.running, self.has_spoken, self.bytes) = (Some((response, now)), false, PcmBytes::new());
         let mut actions = vec![Action::Tell(AgentEvent::ResponseStarted(response))];
         let text = std::mem::take(&mut self.late_words);
+        self.has_words = !text.is_empty();
         if !text.is_empty() {
             actions.push(Action::Tell(AgentEvent::Text { response, text }));
         }
@@ -299,4 +310,9 @@ impl Session {
         }
         actions
     }
+}
+
+/// The vendor sends an answer sentence by sentence, without the spaces between them.
+fn apart(is_more: bool, words: String) -> String {
+    if is_more && !words.starts_with(char::is_whitespace) { format!(" {words}") } else { words }
 }

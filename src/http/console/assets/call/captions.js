@@ -6,7 +6,7 @@ export class Captions {
   /** `caller` is what the caller is called: by default it is who reads this. */
   constructor(caller = 'You') {
     this.caller = caller;
-    this.list = el('ol', { class: 'captions', role: 'log', 'aria-live': 'polite', 'aria-label': 'What was said' });
+    this.list = el('ol', { class: 'captions', role: 'log', tabindex: 0, 'aria-live': 'polite', 'aria-label': 'What was said' });
     // What the agent is about to say, by its response, in the order in which it began.
     this.open = new Map();
   }
@@ -23,7 +23,7 @@ export class Captions {
     const who = speaker === 'agent' ? 'Agent' : this.caller;
     fill(item, el('span', { class: 'who' }, interrupted ? `${who}, interrupted` : who), words);
     item.dataset.interrupted = interrupted;
-    item.scrollIntoView({ block: 'nearest' });
+    this.list.scrollTop = this.list.scrollHeight; // not the page: it would move under whoever is about to click
   }
 
   piece(response, text) {

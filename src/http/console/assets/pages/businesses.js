@@ -63,7 +63,9 @@ async function showOne(main, login, id) {
 /** What a field of the interface is in the form: how it is shown, and how it is read back. */
 const TEXT = { shown: (value) => value ?? '', read: (text) => (text.trim() === '' ? null : text.trim()) };
 const LINES = { shown: (value) => value.join('\n'), read: (text) => text.split(/[\n,]/).map((line) => line.trim()).filter(Boolean) };
-const NUMBER = { shown: (value) => value ?? '', read: (text) => (text.trim() === '' ? null : Number(text)) };
+/** What is no number goes to the service as it is, which says so; as a number it would be none, and none is no limit. */
+const number = (text) => (text.trim() === '' ? null : Number.isFinite(Number(text)) ? Number(text) : text.trim());
+const NUMBER = { shown: (value) => value ?? '', read: number };
 const VARIABLES = {
   shown: (value) => Object.entries(value).map(([name, text]) => `${name} = ${text}`).join('\n'),
   read: (text) => Object.fromEntries(text.split('\n').filter((line) => line.trim()).map((line) => {

@@ -114,7 +114,7 @@ class LivePage {
 
 class Card {
   constructor(sid, business, mayHangUp) {
-    this.sid = sid;
+    Object.assign(this, { sid, business });
     this.isOver = false;
     this.counted = new Map();
     this.speaking = { caller: false, agent: false };
@@ -170,6 +170,7 @@ class Card {
   }
 
   async hangUp() {
+    if (!confirm(`Hang up the call of ${this.business}?`)) return;
     this.hangup.disabled = true;
     try {
       await send('POST', `/calls/${this.sid}/hangup`);

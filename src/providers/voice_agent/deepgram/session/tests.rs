@@ -217,3 +217,45 @@ fn an_error_before_the_settings_are_applied_is_a_refusal() {
     let told = said(&mut session, r#"{"type":"Error","description":"secret","code":"INVALID_SETTINGS"}"#);
     assert_eq!(told, [Action::Refused("INVALID_SETTINGS".into())]);
 }
+
+fn agent_says(session: &mut Session, words: &str) -> Vec<Action<Hz8k>> {
+    said(session, &format!(r#"{{"type":"ConversationText","role":"assistant","content":"{words}"}}"#))
+}
+
+fn user_said(session: &mut Session, words: &str) -> Vec<Action<Hz8k>> {
+    said(session, &format!(r#"{{"type":"ConversationText","role":"user","content":"{words}"}}"#))
+}
+
+#[test]
+fn sentences_that_come_one_by_one_are_kept_apart() {
+    let mut session = ready();
+    agent_says(&mut session, "We open at nine.");
+    let text = Action::Tell(AgentEvent::Text { response: V1, text: " On Sunday we are closed.".into() });
+    assert_eq!(agent_says(&mut session, "On Sunday we are closed."), [text]);
+    session.audio::<Hz8k>(NOW, &[1, 0]);
+    said(&mut session, DONE);
+    let next = ResponseId::from_vendor(2);
+    said(&mut session, r#"{"type":"UserStartedSpeaking"}"#);
+    user_said(&mut session, "And on Monday?");
+    let told = agent_says(&mut session, "At nine.");
+    assert_eq!(told[1], Action::Tell(AgentEvent::Text { response: next, text: "At nine.".into() }));
+}
+
+#[test]
+fn what_we_said_in_the_callers_name_is_never_the_callers_though_the_vendor_tells_of_it_or_not() {
+    let mut session = ready();
+    for ask in [Ask::Reprompt, Ask::Again] {
+        session.order::<Hz8k>(NOW, AgentOrder::Respond { response: R1, ask });
+    }
+    assert!(user_said(&mut session, "(Nothing was heard. Say it again.)").is_empty(), "the first was never told of");
+    assert_eq!(user_said(&mut session, "Hello?").len(), 2, "the caller");
+}
+
+#[test]
+fn keys_wait_for_the_next_answer() {
+    let mut session = ready();
+    session.order::<Hz8k>(NOW, AgentOrder::Dtmf(Digit::try_from('1').unwrap()));
+    session.order::<Hz8k>(NOW, AgentOrder::Respond { response: R1, ask: Ask::Reprompt });
+    let sent = session.order::<Hz8k>(NOW, AgentOrder::Respond { response: R1, ask: Ask::Again });
+    assert!(matches!(sent.last(), Some(Action::Send(text)) if text.contains("The caller pressed 1.")), "{sent:?}");
+}
