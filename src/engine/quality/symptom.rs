@@ -102,15 +102,12 @@ pub fn look(symptom: Symptom, stats: &CallStats, cause: HangupCause, turns: &[Tu
     checks
 }
 
-/// Interruptions after which the caller said nothing: a cough, a noise, or the agent's own voice that came back.
+/// Interruptions after which the caller said nothing: a cough, a noise, or the agent's own voice that came back. The last turn of
+/// a call was cut short by its end.
 fn self_interruption(turns: &[Turn]) -> Check {
-    let interrupted = |turn: &Turn| turn.speaker == Speaker::Agent && turn.interrupted;
-    let all = turns.iter().filter(|turn| interrupted(turn)).count();
-    let wordless = |at: usize| {
-        let next = turns.get(at + 1).filter(|next| next.speaker == Speaker::Caller);
-        next.is_none_or(|next| next.text.trim().is_empty())
-    };
-    let wordless = (0..turns.len()).filter(|at| interrupted(&turns[*at]) && wordless(*at)).count();
+    let interrupted = turns.windows(2).filter(|two| two[0].speaker == Speaker::Agent && two[0].interrupted);
+    let is_wordless = |two: &&[Turn]| two[1].speaker == Speaker::Agent || two[1].text.trim().is_empty();
+    let (all, wordless) = (interrupted.clone().count(), interrupted.filter(is_wordless).count());
     Check {
         word: "self-interruption",
         cause: "the agent was interrupted by something that held no words: noise, or its own voice coming back",
@@ -177,6 +174,7 @@ mod tests {
         let ended = HangupCause::CallerHungUp;
         let echo = [agent(), caller(""), agent(), agent()];
         assert_eq!(shown(Symptom::Echo, &well(), ended, &echo), ["self-interruption"]);
+        assert_eq!(shown(Symptom::Echo, &well(), ended, &[agent()]), [""; 0], "the caller hung up");
         let talk = [agent(), caller("When?"), agent(), caller("Thanks."), agent(), caller("")];
         assert_eq!(shown(Symptom::Echo, &well(), ended, &talk), [""; 0], "one cough in three");
     }
