@@ -1,5 +1,6 @@
 //! Python packages for the tests that hold us against somebody else's program.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -9,6 +10,9 @@ pub fn programs_with(package: &str, module: &str) -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(package.replace("==", "-"));
     let programs = folder.join("bin");
     let python = programs.join("python");
+    // Tests run beside each other: one installs it, the others wait for that.
+    let lock = File::create(folder.with_extension("lock")).unwrap();
+    lock.lock().unwrap();
     let has_it = || run(Command::new(&python).args(["-c", &format!("import {module}")]));
     let installed = has_it()
         || (run(Command::new("python3").args(["-m", "venv"]).arg(&folder))
