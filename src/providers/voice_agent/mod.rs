@@ -26,8 +26,10 @@ pub mod deepgram;
 mod inbox;
 pub mod local;
 pub mod openai_realtime;
+mod secure;
 
 pub use inbox::Receiver;
+pub use secure::TlsFault;
 
 /// A kind of voice agent: opens sessions. Shared by all calls of the process.
 pub trait VoiceAgent<R: Rate>: Send + Sync {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::{ClientConfig, RootCertStore};
+use rustls::RootCertStore;
 use secrecy::ExposeSecret as _;
 use thiserror::Error;
 use tokio::net::TcpStream;
@@ -12,9 +12,10 @@ use tokio_tungstenite::tungstenite::http::{HeaderValue, Response, StatusCode, he
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, handshake};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
-use url::{Host, Url};
+use url::Url;
 
 use crate::engine::call::AgentLoss;
+use crate::providers::voice_agent::secure::{TlsFault, is_this_machine, tls};
 
 use super::server_event::clean;
 use super::settings::OpenAiSettings;
@@ -45,11 +46,8 @@ pub enum OpenAiSetupError {
     #[error("the API key must be one line of ASCII text")]
     Key,
     /// Nobody can be trusted.
-    #[error("no root certificates: install ca-certificates, or set SSL_CERT_FILE")]
-    NoRoots,
-    /// TLS can't be set up.
-    #[error("TLS: {0}")]
-    Tls(#[from] rustls::Error),
+    #[error(transparent)]
+    Tls(#[from] TlsFault),
 }
 
 /// Everything that a connection needs, made once.
@@ -111,30 +109,6 @@ impl Gate {
             .max_frame_size(Some(LARGEST_MESSAGE));
         // Without Nagle: a frame of 20 ms must not wait for the one before it.
         connect_async_tls_with_config(request, Some(config), true, Some(self.connector.clone())).await
-    }
-}
-
-fn tls(roots: Option<RootCertStore>) -> Result<ClientConfig, OpenAiSetupError> {
-    let roots = roots.unwrap_or_else(|| {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        roots
-    });
-    if roots.is_empty() {
-        return Err(OpenAiSetupError::NoRoots);
-    }
-    // The provider is named, so that nothing depends on who installed a default first.
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
-}
-
-fn is_this_machine(address: &Url) -> bool {
-    match address.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
     }
 }
 
